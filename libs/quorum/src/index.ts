@@ -1,0 +1,1 @@
+export { majority, majorityQuorum, type QuorumSystem, quorumIndex, VoteTally } from './quorum.ts';
