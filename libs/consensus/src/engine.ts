@@ -12,7 +12,7 @@ import type { SnapshotDescription, SnapshotMeta } from './snapshot.ts';
  */
 export type RequestStatus = 'accepted' | 'notLeader' | 'busy' | 'unsupported' | 'tooLarge';
 
-/** `linearizable` reads see everything acknowledged before they were asked; `stale` ones need not. */
+/** A `linearizable` read sees all that was acknowledged before it; a `stale` one need not. */
 export type ReadLevel = 'linearizable' | 'lease' | 'stale';
 
 /**
@@ -94,8 +94,8 @@ export interface ConsensusEngine<M> {
  * 3. After durability call `persisted(number)`; one call may cover many.
  * 4. Apply `committed` in order, then call `applied(index)`.
  * 5. Always take Readies (heartbeats come out of them). Past the host's limits of unpersisted
- *    Readies or bytes, answer proposals with `busy` and stop reading client sockets. (A leader whose
- *    oldest unpersisted Ready is older than an election timeout steps down by itself.)
+ *    Readies or bytes, answer proposals with `busy` and stop reading client sockets. (A leader
+ *    whose oldest unpersisted Ready is older than an election timeout steps down by itself.)
  * 6. Drain sockets, then `clock`, `step`, `tick`, then take the Ready: once per event-loop turn.
  *    After a gap longer than a heartbeat drain the sockets one turn more before `tick`.
  * 7. Arrays and payloads of a Ready belong to the host from then on; neither side changes them.

@@ -31,13 +31,13 @@ export type Done<T = void> = (error: DiskError | null, result: T) => void;
 
 /** How a file is opened. */
 export interface OpenOptions {
-  /** `read`: must exist. `write`: read and write, must exist. `create`: as `write`, made if absent. */
+  /** `read`: must exist. `write`: read and write, must exist. `create`: `write`, made if absent. */
   readonly mode: 'read' | 'write' | 'create';
   /** Every write returns only when it is durable (O_DSYNC). */
   readonly writeThrough: boolean;
 }
 
-/** An open file. Writes at different offsets may overlap in time; `sync` covers those that ended. */
+/** An open file. Writes may overlap in time; `sync` covers those that ended before it. */
 export interface DiskFile {
   size(done: Done<number>): void;
   /** Reads up to `length` bytes; fewer only at the end of the file. */

@@ -64,7 +64,7 @@ function decodeMember(reader: ProtoReader): Member {
   return { id: nodeId(id) as NodeId, disk, address };
 }
 
-/** Encodes a snapshot's meta as the protobuf message `SnapshotMeta`: a snapshot record's payload. */
+/** Encodes a snapshot's meta as the protobuf `SnapshotMeta`: a snapshot record's payload. */
 export function encodeSnapshotMeta(meta: SnapshotMeta): Uint8Array {
   return new ProtoWriter()
     .uint(1, meta.index)

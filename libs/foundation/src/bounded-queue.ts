@@ -1,6 +1,6 @@
 import { assert } from './assert.ts';
 
-/** A first-in, first-out queue with a named limit; `push` refuses instead of growing without end. */
+/** A first-in, first-out queue with a limit; `push` refuses instead of growing without end. */
 export class BoundedQueue<T> {
   readonly itemsMax: number;
   private items: (T | undefined)[] = [];

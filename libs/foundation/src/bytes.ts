@@ -24,7 +24,7 @@ export function writeUint32(bytes: Uint8Array, offset: number, value: number): v
   bytes[offset + 3] = value >>> 24;
 }
 
-/** Reads an unsigned 64-bit little-endian number; the result may exceed 2^53 and is then inexact. */
+/** Reads an unsigned 64-bit little-endian number; above 2^53 the result is inexact. */
 export function readUint64(bytes: Uint8Array, offset: number): number {
   return readUint32(bytes, offset) + readUint32(bytes, offset + 4) * UINT32;
 }

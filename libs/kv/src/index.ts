@@ -1,1 +1,16 @@
-export {};
+export {
+  CLIENT_ID_BYTES,
+  checkCommand,
+  decodeCommand,
+  encodeCommand,
+  KV_LIMITS_DEFAULT,
+  type KvCommand,
+  type KvCommandFault,
+  type KvCondition,
+  type KvLimits,
+  type KvRequestId,
+  NO_CONDITION,
+} from './command.ts';
+export { type KvFound, KvStateMachine } from './kv-state-machine.ts';
+export { decodeResult, encodeResult, type KvResult, type KvStatus } from './result.ts';
+export { KV_SESSION_LIMITS_DEFAULT, type KvSessionLimits } from './sessions.ts';

@@ -1,1 +1,2 @@
-export {};
+export { unreplicated } from './protocol.ts';
+export { UnreplicatedEngine } from './unreplicated-engine.ts';

@@ -1,0 +1,425 @@
+import {
+  type Clock,
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type Done,
+  type Instant,
+  type OpenOptions,
+} from '@quorate/consensus';
+import { assert, concatBytes, type Random } from '@quorate/foundation';
+import { locate, locateDirectory, SimulatedDirectory } from './directory-tree.ts';
+import { type DiskFault, type DiskOperation, FaultPlan } from './disk-faults.ts';
+import { SECTOR_BYTES, SectorContent } from './sector-content.ts';
+
+/** How long operations take, in microseconds; may be changed while the disk runs. */
+export interface DiskDelays {
+  readMicros: number;
+  writeMicros: number;
+  syncMicros: number;
+}
+
+/** How a simulated disk is made. */
+export interface SimulatedDiskOptions {
+  /** The scheduler: every completion is one of its events. */
+  readonly clock: Clock;
+  /** The disk's own stream: fates of sectors and names at a power cut. */
+  readonly random: Random;
+  /** Default: all 0, each operation still ends in a later event. */
+  readonly delays?: Partial<DiskDelays>;
+  /** Bytes that all files may hold together; default no limit. */
+  readonly capacityBytes?: number;
+}
+
+/** A write that was handed over and has not ended. */
+interface WriteInFlight {
+  readonly content: SectorContent;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * A disk on virtual time that can lose, tear and misplace what a real one can. It is the fake on
+ * which the log and the snapshot store are tested, and the disk of simulated replicas.
+ *
+ * `kill` and `powerCut` end the process that used it: no operation of the old incarnation ends any
+ * more, and its open files are dead. Give each process its own `mount()`.
+ */
+export class SimulatedDisk implements Disk {
+  /** May be changed at any time. */
+  readonly delays: DiskDelays;
+  /** May be changed at any time: full disks and freed space. */
+  capacityBytes: number;
+  /** Told before an effect (a change of state) takes place, with its number from 1 on. */
+  onEffect: ((number: number, operation: DiskOperation, path: string) => void) | null = null;
+
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly root = new SimulatedDirectory();
+  private readonly faults = new FaultPlan();
+  private readonly counts: Map<DiskOperation, number> = new Map();
+  private readonly writes: Set<WriteInFlight> = new Set();
+  private incarnation = 1;
+  private effects = 0;
+
+  constructor(options: SimulatedDiskOptions) {
+    this.clock = options.clock;
+    this.random = options.random;
+    this.delays = { readMicros: 0, writeMicros: 0, syncMicros: 0, ...options.delays };
+    this.capacityBytes = options.capacityBytes ?? Number.MAX_SAFE_INTEGER;
+  }
+
+  /** A view for one process: it dies with the next `kill` or `powerCut`. */
+  mount(): Disk {
+    return new MountedDisk(this, this.incarnation);
+  }
+
+  /** Plans a fault. */
+  inject(fault: DiskFault): void {
+    this.faults.add(fault);
+  }
+
+  /** Forgets all planned faults. */
+  heal(): void {
+    this.faults.clear();
+  }
+
+  /** How often an operation was asked for since the disk was made. */
+  count(operation: DiskOperation): number {
+    return this.counts.get(operation) ?? 0;
+  }
+
+  /** The number of effects so far: the crash points of a run. */
+  get effectCount(): number {
+    return this.effects;
+  }
+
+  /** The process dies: written bytes survive; each write in flight is done in part. */
+  kill(): void {
+    this.incarnation++;
+    for (const write of this.writes) this.applyPart(write);
+    this.writes.clear();
+  }
+
+  /** The machine loses power: what was not synced is lost, torn or garbled by seed. */
+  powerCut(): void {
+    this.kill();
+    this.root.powerCut(this.random.split(`cut ${this.incarnation}`));
+  }
+
+  /** Flips one bit of a file at rest. */
+  flipBit(path: string, byteOffset: number, bit = 0): void {
+    this.content(path).flipBit(byteOffset, bit);
+  }
+
+  /** What a program would read. */
+  contents(path: string): Uint8Array {
+    const content = this.content(path);
+    return content.read(0, content.length);
+  }
+
+  /** What would come back after a power cut, bytes of the file only. */
+  durableContents(path: string): Uint8Array {
+    return this.content(path).readDurable();
+  }
+
+  /** Replaces a file at rest, durable at once: for tests that damage files. */
+  replace(path: string, bytes: Uint8Array): void {
+    const content = this.content(path);
+    content.truncate(bytes.length);
+    content.write(0, bytes);
+    content.endSync(content.beginSync());
+  }
+
+  /** The names in a directory, sorted; empty when there is no such directory. */
+  names(path: string): readonly string[] {
+    return locateDirectory(this.root, path)?.names() ?? [];
+  }
+
+  open(path: string, options: OpenOptions, done: Done<DiskFile>): void {
+    this.openIn(this.incarnation, path, options, done);
+  }
+
+  list(path: string, done: Done<readonly string[]>): void {
+    this.run(this.incarnation, 'list', path, this.delays.readMicros, done, () => {
+      const directory = locateDirectory(this.root, path);
+      if (directory === null) throw new DiskError('ENOENT', `no directory ${path}`);
+      return directory.names();
+    });
+  }
+
+  rename(from: string, to: string, done: Done): void {
+    this.run(this.incarnation, 'rename', from, this.delays.writeMicros, done, () => {
+      const source = locate(this.root, from);
+      const target = locate(this.root, to);
+      const entry = source?.directory.get(source.name);
+      if (source === null || target === null || entry === undefined) {
+        throw new DiskError('ENOENT', `no file ${from}`);
+      }
+      assert(source.directory === target.directory, 'a rename stays in its directory');
+      source.directory.rename(source.name, target.name, entry);
+    });
+  }
+
+  remove(path: string, done: Done): void {
+    this.run(this.incarnation, 'remove', path, this.delays.writeMicros, done, () => {
+      const found = locate(this.root, path);
+      if (found === null || !(found.directory.get(found.name) instanceof SectorContent)) {
+        throw new DiskError('ENOENT', `no file ${path}`);
+      }
+      found.directory.remove(found.name);
+    });
+  }
+
+  makeDirectory(path: string, done: Done): void {
+    this.run(this.incarnation, 'makeDirectory', path, this.delays.writeMicros, done, () => {
+      let directory = this.root;
+      for (const step of path.split('/').filter((name) => name !== '' && name !== '.')) {
+        let next = directory.get(step);
+        if (next instanceof SectorContent) throw new DiskError('EEXIST', `${path} is a file`);
+        if (next === undefined) {
+          next = new SimulatedDirectory();
+          directory.set(step, next);
+        }
+        directory = next;
+      }
+    });
+  }
+
+  syncDirectory(path: string, done: Done): void {
+    const covered = locateDirectory(this.root, path)?.unsyncedChanges ?? 0;
+    this.run(this.incarnation, 'syncDirectory', path, this.delays.syncMicros, done, (lies) => {
+      const directory = locateDirectory(this.root, path);
+      if (directory === null) throw new DiskError('ENOENT', `no directory ${path}`);
+      if (!lies) directory.settle(covered);
+    });
+  }
+
+  /** The incarnation of the process that may use the disk now. */
+  get currentIncarnation(): number {
+    return this.incarnation;
+  }
+
+  /** Opens for a process of the given incarnation; see {@link mount}. */
+  openIn(incarnation: number, path: string, options: OpenOptions, done: Done<DiskFile>): void {
+    this.run(incarnation, 'open', path, this.delays.readMicros, done, () => {
+      const found = locate(this.root, path);
+      if (found === null) throw new DiskError('ENOENT', `no directory for ${path}`);
+      let entry = found.directory.get(found.name);
+      if (entry === undefined && options.mode === 'create') {
+        entry = new SectorContent();
+        found.directory.set(found.name, entry);
+      }
+      if (!(entry instanceof SectorContent)) throw new DiskError('ENOENT', `no file ${path}`);
+      return new SimulatedFile(this, incarnation, path, entry, options);
+    });
+  }
+
+  /**
+   * Runs one operation: it ends after its delay, in an event of its own, unless its process died
+   * meanwhile. `effect` throws a DiskError to fail it; its argument says that a sync must lie.
+   */
+  run<T>(
+    incarnation: number,
+    operation: DiskOperation,
+    path: string,
+    delayMicros: number,
+    done: Done<T>,
+    effect: (lies: boolean, fault: DiskFault | null) => T,
+  ): void {
+    if (incarnation !== this.incarnation) return;
+    this.counts.set(operation, this.count(operation) + 1);
+    const fault = this.faults.strike(operation, path);
+    const slower = fault?.effect === 'delay' ? (fault.delayMicros ?? 0) : 0;
+    this.clock.schedule((this.clock.now() + delayMicros + slower) as Instant, () => {
+      if (incarnation !== this.incarnation) return;
+      if (operation !== 'read' && operation !== 'size' && operation !== 'list') {
+        this.effects++;
+        this.onEffect?.(this.effects, operation, path);
+        if (incarnation !== this.incarnation) return;
+      }
+      let result: T;
+      try {
+        if (fault?.effect === 'error' && operation !== 'write' && operation !== 'sync') {
+          throw new DiskError(fault.code ?? 'EIO', `${operation} ${path}: injected`);
+        }
+        result = effect(fault?.effect === 'lie', fault);
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        done(error, undefined as T);
+        return;
+      }
+      done(null, result);
+    });
+  }
+
+  /** Starts a write: it counts as in flight until it ends. */
+  writeIn(
+    incarnation: number,
+    path: string,
+    target: { readonly content: SectorContent; readonly offset: number },
+    parts: readonly Uint8Array[],
+    writeThrough: boolean,
+    done: Done,
+  ): void {
+    if (incarnation !== this.incarnation) return;
+    const { content, offset } = target;
+    const bytes = concatBytes(parts).slice(); // The caller may reuse its buffer later.
+    const write: WriteInFlight = { content, offset, bytes };
+    this.writes.add(write);
+    const delay = this.delays.writeMicros + (writeThrough ? this.delays.syncMicros : 0);
+    this.run(incarnation, 'write', path, delay, done, (_lies, fault) => {
+      this.writes.delete(write);
+      if (fault?.effect === 'error') {
+        this.applyPart(write);
+        throw new DiskError(fault.code ?? 'EIO', `write ${path}: injected`);
+      }
+      if (fault?.effect === 'lost') return;
+      const shift = fault?.effect === 'misdirected' ? (fault.shiftBytes ?? 4096) : 0;
+      this.requireSpace(content, offset + shift + bytes.length, path);
+      content.write(offset + shift, bytes);
+      if (writeThrough) content.settleRange(offset + shift, bytes.length);
+    });
+  }
+
+  /** Fails with ENOSPC when `content` may not grow to `length`. */
+  requireSpace(content: SectorContent, length: number, path: string): void {
+    const growth = length - content.length;
+    if (growth > 0 && this.root.usedBytes() + growth > this.capacityBytes) {
+      throw new DiskError('ENOSPC', `no space left for ${path}`);
+    }
+  }
+
+  /** A write that was interrupted: each of its sectors arrived or not, by seed. */
+  private applyPart(write: WriteInFlight): void {
+    const end = write.offset + write.bytes.length;
+    let at = write.offset;
+    while (at < end) {
+      const next = Math.min(end, (Math.floor(at / SECTOR_BYTES) + 1) * SECTOR_BYTES);
+      const arrived = this.random.below(2) === 0;
+      if (arrived && next <= write.content.length) {
+        write.content.write(at, write.bytes.subarray(at - write.offset, next - write.offset));
+      }
+      at = next;
+    }
+  }
+
+  private content(path: string): SectorContent {
+    const found = locate(this.root, path);
+    const entry = found?.directory.get(found.name);
+    assert(entry instanceof SectorContent, `there is no simulated file ${path}`);
+    return entry;
+  }
+}
+
+/** An open file of one incarnation. */
+class SimulatedFile implements DiskFile {
+  private readonly disk: SimulatedDisk;
+  private readonly incarnation: number;
+  private readonly path: string;
+  private readonly content: SectorContent;
+  private readonly options: OpenOptions;
+  private open = true;
+
+  constructor(
+    disk: SimulatedDisk,
+    incarnation: number,
+    path: string,
+    content: SectorContent,
+    options: OpenOptions,
+  ) {
+    this.disk = disk;
+    this.incarnation = incarnation;
+    this.path = path;
+    this.content = content;
+    this.options = options;
+  }
+
+  size(done: Done<number>): void {
+    const delay = this.disk.delays.readMicros;
+    this.disk.run(this.incarnation, 'size', this.path, delay, done, () => this.content.length);
+  }
+
+  read(offset: number, length: number, done: Done<Uint8Array>): void {
+    const delay = this.disk.delays.readMicros;
+    this.disk.run(this.incarnation, 'read', this.path, delay, done, () => {
+      return this.content.read(offset, length);
+    });
+  }
+
+  write(offset: number, parts: readonly Uint8Array[], done: Done): void {
+    assert(this.open, 'a closed file is not written');
+    assert(this.options.mode !== 'read', 'a file opened for reading is not written');
+    const target = { content: this.content, offset };
+    const through = this.options.writeThrough;
+    this.disk.writeIn(this.incarnation, this.path, target, parts, through, done);
+  }
+
+  sync(done: Done): void {
+    assert(this.open, 'a closed file is not synced');
+    if (this.incarnation !== this.disk.currentIncarnation) return;
+    const ticket = this.content.beginSync();
+    const delay = this.disk.delays.syncMicros;
+    this.disk.run(this.incarnation, 'sync', this.path, delay, done, (lies, fault) => {
+      if (fault?.effect === 'error') {
+        this.content.failSync(ticket);
+        throw new DiskError(fault.code ?? 'EIO', `sync ${this.path}: injected`);
+      }
+      if (lies) this.content.ignoreSync(ticket);
+      else this.content.endSync(ticket);
+    });
+  }
+
+  truncate(length: number, done: Done): void {
+    assert(this.options.mode !== 'read', 'a file opened for reading is not truncated');
+    const delay = this.disk.delays.writeMicros;
+    this.disk.run(this.incarnation, 'truncate', this.path, delay, done, () => {
+      this.disk.requireSpace(this.content, length, this.path);
+      this.content.truncate(length);
+    });
+  }
+
+  close(done: Done): void {
+    this.open = false;
+    this.disk.run(this.incarnation, 'close', this.path, 0, done, () => {});
+  }
+}
+
+/** The disk as one process sees it: nothing happens once that process is dead. */
+class MountedDisk implements Disk {
+  private readonly disk: SimulatedDisk;
+  private readonly incarnation: number;
+
+  constructor(disk: SimulatedDisk, incarnation: number) {
+    this.disk = disk;
+    this.incarnation = incarnation;
+  }
+
+  private get alive(): boolean {
+    return this.incarnation === this.disk.currentIncarnation;
+  }
+
+  open(path: string, options: OpenOptions, done: Done<DiskFile>): void {
+    this.disk.openIn(this.incarnation, path, options, done);
+  }
+
+  list(path: string, done: Done<readonly string[]>): void {
+    if (this.alive) this.disk.list(path, done);
+  }
+
+  rename(from: string, to: string, done: Done): void {
+    if (this.alive) this.disk.rename(from, to, done);
+  }
+
+  remove(path: string, done: Done): void {
+    if (this.alive) this.disk.remove(path, done);
+  }
+
+  makeDirectory(path: string, done: Done): void {
+    if (this.alive) this.disk.makeDirectory(path, done);
+  }
+
+  syncDirectory(path: string, done: Done): void {
+    if (this.alive) this.disk.syncDirectory(path, done);
+  }
+}
