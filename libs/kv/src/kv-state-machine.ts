@@ -180,8 +180,9 @@ export class KvStateMachine implements StateMachine {
     }
     if (command.operation === 'put') {
       this.currentRevision++;
-      // A copy: the command is a view, and a small value must not keep a whole batch alive.
-      this.entries.set(key, command.value.slice(), this.currentRevision, before);
+      // A copy: the command is a view, and a small value must not keep a whole batch alive. Not
+      // `slice`, which is a view again where the bytes came in a Node Buffer.
+      this.entries.set(key, new Uint8Array(command.value), this.currentRevision, before);
       return this.done(before === undefined, false);
     }
     if (before === undefined) return this.done(false, false);

@@ -11,7 +11,7 @@ import type { KvResult } from './result.ts';
 export interface KvSessionLimits {
   /** Sessions kept; one more evicts the least recently used. */
   readonly sessionsMax: number;
-  /** Results kept in a session; one more forgets the oldest. At least a client's requests in flight. */
+  /** Results kept in a session, at least a client's requests in flight; more drop the oldest. */
   readonly resultsPerSessionMax: number;
 }
 

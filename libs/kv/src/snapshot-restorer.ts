@@ -45,12 +45,13 @@ export class SnapshotRestorer {
       this.field(field.number, new ProtoReader(bytes, field.start, field.end));
       at = field.end;
     }
-    this.pending = bytes.slice(at);
+    this.pending = new Uint8Array(bytes.subarray(at)); // A copy: slices may be reused.
   }
 
   /** Ends the snapshot and gives the state. */
   finish(): RestoredState {
     if (!this.ended) throw new MalformedBytes('a snapshot without its footer');
+    if (this.pending.length > 0) throw new MalformedBytes('bytes behind the footer of a snapshot');
     const { appliedIndex, revision, entries, sessions } = this;
     return { appliedIndex, revision, entries, sessions };
   }
@@ -101,7 +102,7 @@ export class SnapshotRestorer {
     if (revision === 0 || revision > this.revision) {
       throw new MalformedBytes(`an entry has revision ${revision} of ${this.revision}`);
     }
-    this.entries.set(name, value.slice(), revision, undefined);
+    this.entries.set(name, new Uint8Array(value), revision, undefined);
   }
 
   private session(body: ProtoReader): void {

@@ -60,7 +60,8 @@ function compileRegister(operations: readonly Operation[], initial: JsonValue): 
       needs[i] = values.stateOf(expected);
       makes[i] = values.stateOf(replacement);
     } else {
-      makes[i] = f === 'append' ? COMPUTED : values.stateOf(f === 'delete' ? null : (value ?? null));
+      makes[i] =
+        f === 'append' ? COMPUTED : values.stateOf(f === 'delete' ? null : (value ?? null));
     }
   });
   if (appends) return withAppends(operations, values, initialState, needs, makes);

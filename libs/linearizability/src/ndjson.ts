@@ -40,27 +40,25 @@ export function formatHistory(events: Iterable<HistoryEvent>): string {
 export function formatEvent(event: HistoryEvent): string {
   const { time, process, type, f, key, value } = event;
   return JSON.stringify(
-    value === undefined
-      ? { time, process, type, f, key }
-      : { time, process, type, f, key, value },
+    value === undefined ? { time, process, type, f, key } : { time, process, type, f, key, value },
   );
 }
 
 function parseLine(text: string, line: number): HistoryEvent | null {
   if (text === '') return null;
   const fields = parseObject(text, line);
-  if (fields['process'] === NEMESIS) return null;
-  const type = oneOf<EventType>(fields['type'], 'type', EVENT_TYPES, line);
-  const f = oneOf<OperationName>(fields['f'], 'f', OPERATION_NAMES, line);
+  if (fields.process === NEMESIS) return null;
+  const type = oneOf<EventType>(fields.type, 'type', EVENT_TYPES, line);
+  const f = oneOf<OperationName>(fields.f, 'f', OPERATION_NAMES, line);
   const event = {
-    time: wholeOrFraction(fields['time'], line),
-    process: processOf(fields['process'], line),
+    time: wholeOrFraction(fields.time, line),
+    process: processOf(fields.process, line),
     type,
     f,
-    key: keyOf(fields['key'], line),
+    key: keyOf(fields.key, line),
     line,
   };
-  const value = fields['value'] as JsonValue | undefined;
+  const value = fields.value as JsonValue | undefined;
   checkValue(type, f, value, line);
   return value === undefined ? event : { ...event, value };
 }

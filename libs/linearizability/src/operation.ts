@@ -68,7 +68,10 @@ export function eventsOf(operations: readonly Operation[]): HistoryEvent[] {
       event: { time: invokeTime, type: 'invoke', ...shared, ...argument },
     });
     if (returnTime !== null) {
-      events.push({ index: returnIndex, event: { time: returnTime, type: 'ok', ...shared, ...seen } });
+      events.push({
+        index: returnIndex,
+        event: { time: returnTime, type: 'ok', ...shared, ...seen },
+      });
     }
   }
   return events.sort((a, b) => a.index - b.index).map(({ event }) => event);
@@ -109,10 +112,6 @@ function operationOf(
   };
 }
 
-function refuseUnless(
-  condition: boolean,
-  event: HistoryEvent,
-  problem: string,
-): asserts condition {
+function refuseUnless(condition: boolean, event: HistoryEvent, problem: string): asserts condition {
   if (!condition) throw new HistoryError(event.line ?? null, `process ${event.process} ${problem}`);
 }

@@ -1,1 +1,43 @@
-export {};
+export { DiskClock } from './disk/disk-clock.ts';
+export type { DiskFault, DiskOperation } from './disk/disk-faults.ts';
+export {
+  type DiskDelays,
+  SimulatedDisk,
+  type SimulatedDiskOptions,
+} from './disk/simulated-disk.ts';
+export {
+  acceptRecord,
+  HARNESS_DIRECTORY,
+  HARNESS_IDENTITY,
+  WalHarness,
+} from './disk/wal-harness.ts';
+export { type Batch, DurableLog } from './engine-level/durable-log.ts';
+export { EngineHost, type HostEnvironment, type HostOptions } from './engine-level/engine-host.ts';
+export { type Fail, GhostState } from './engine-level/ghost-state.ts';
+export { entryKey, type MachineImage, MemoryMachine } from './engine-level/memory-machine.ts';
+export { EventQueue } from './event-queue.ts';
+export { SimulationFailure } from './failure.ts';
+export { LinkMatrix } from './link-matrix.ts';
+export {
+  type Channels,
+  type ClientRequest,
+  type ClusterOptions,
+  type ConfigOverrides,
+  DEFAULT_DISK,
+  DEFAULT_NETWORK,
+  type DiskOptions,
+  type LinkSettings,
+  type NetworkOptions,
+  type Outcome,
+} from './options.ts';
+export { HIGH_WATER_BYTES } from './ports/byte-pipe.ts';
+export { SimulatedNetwork } from './ports/simulated-net.ts';
+export {
+  SimulatedClock,
+  type SimulatedClockOptions,
+  SimulatedProcess,
+} from './ports/simulated-process.ts';
+export { FAULT_KINDS, type FaultKind, RandomFaults } from './random-faults.ts';
+export { SimulatedCluster } from './simulated-cluster.ts';
+export { SteadyLoad } from './steady-load.ts';
+export { Trace } from './trace.ts';

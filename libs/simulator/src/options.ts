@@ -1,5 +1,6 @@
 import type {
   EngineConfig,
+  EngineLimits,
   LogIndex,
   NodeId,
   Protocol,
@@ -54,6 +55,11 @@ export interface DiskOptions {
   readonly segmentBatchesMax: number;
 }
 
+/** Timing, limits, detector and variants of all engines; what is left out has its default. */
+export type ConfigOverrides = Partial<
+  Omit<EngineConfig, 'id' | 'membership' | 'now' | 'limits'>
+> & { readonly limits?: Partial<EngineLimits> };
+
 /** What a simulated cluster is made of; everything but protocol, nodes and seed has a default. */
 export interface ClusterOptions<M> {
   readonly protocol: Protocol<M>;
@@ -64,9 +70,11 @@ export interface ClusterOptions<M> {
   readonly network?: Partial<NetworkOptions>;
   readonly disk?: Partial<DiskOptions>;
   /** Overrides of timing, limits and variants, the same for each node. */
-  readonly config?: Partial<Omit<EngineConfig, 'id' | 'membership' | 'now'>>;
+  readonly config?: ConfigOverrides;
   /** A replica cuts a snapshot each time it has applied so many entries; 0 means never. */
   readonly snapshotEveryEntries?: number;
+  /** True keeps every durable record of each node, also those that compaction deletes. */
+  readonly keepArchive?: boolean;
   /** Events kept for the report of a failure. */
   readonly traceEventsMax?: number;
 }

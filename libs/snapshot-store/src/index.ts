@@ -1,4 +1,6 @@
 export { SnapshotError, type SnapshotErrorCode } from './errors.ts';
+export { nodeDigest } from './node-digest.ts';
+export { openSnapshotStore } from './open-snapshot-store.ts';
 export {
   type Digest,
   type OpenedSnapshotStore,

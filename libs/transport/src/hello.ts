@@ -18,10 +18,24 @@ export interface Hello extends PeerIdentity {
   /** Empty, or the code of the error for which the sender refuses the session. */
   readonly refusal: string;
   readonly refusalText: string;
+  /** Whom the dialing end expects to answer; 0 and empty when it does not say. */
+  readonly expectedNode: number;
+  readonly expectedDisk: string;
+}
+
+/** Whom a hello is for; the accepting end refuses when it is somebody else. */
+export interface ExpectedPeer {
+  readonly node: number;
+  /** Empty while the disk is not known. */
+  readonly disk: string;
 }
 
 /** Encodes a hello frame; with `refusal` it says why the session will not be. */
-export function encodeHello(me: PeerIdentity, refusal: TransportError | null): Uint8Array {
+export function encodeHello(
+  me: PeerIdentity,
+  expected: ExpectedPeer | null,
+  refusal: TransportError | null,
+): Uint8Array {
   const body = new ProtoWriter()
     .text(1, me.clusterId)
     .uint(2, me.nodeId)
@@ -29,7 +43,9 @@ export function encodeHello(me: PeerIdentity, refusal: TransportError | null): U
     .text(4, me.protocol)
     .uint(5, FORMAT_VERSION)
     .text(6, refusal?.code ?? '')
-    .text(7, refusal?.message ?? '');
+    .text(7, refusal?.message ?? '')
+    .uint(8, expected?.node ?? 0)
+    .text(9, expected?.disk ?? '');
   return new ProtoWriter().message(HELLO_FIELD, body.finish()).whole();
 }
 
@@ -46,13 +62,15 @@ export function decodeHello(frame: Uint8Array): Hello | null {
 }
 
 function decodeBody(reader: ProtoReader): Hello {
-  const texts = ['', '', '', '', '', '', '', ''];
+  const texts: string[] = new Array<string>(10).fill('');
   let id = 0;
+  let expectedNode = 0;
   let formatVersion = 0;
   while (reader.next()) {
     if (reader.field === 2) id = reader.uint();
     else if (reader.field === 5) formatVersion = reader.uint();
-    else if (reader.field <= 7) texts[reader.field] = reader.text();
+    else if (reader.field === 8) expectedNode = reader.uint();
+    else if (reader.field <= 9) texts[reader.field] = reader.text();
     else reader.skip();
   }
   return {
@@ -63,6 +81,8 @@ function decodeBody(reader: ProtoReader): Hello {
     formatVersion,
     refusal: texts[6] ?? '',
     refusalText: texts[7] ?? '',
+    expectedNode,
+    expectedDisk: texts[9] ?? '',
   };
 }
 
@@ -84,6 +104,18 @@ export function judgeHello(me: PeerIdentity, hello: Hello): TransportError | nul
   if (hello.protocol !== me.protocol) {
     const text = `protocol "${hello.protocol}", this replica runs "${me.protocol}"`;
     return refuse('TRANSPORT_ERR_FOREIGN_PROTOCOL', text);
+  }
+  return judgeExpectation(me, hello);
+}
+
+function judgeExpectation(me: PeerIdentity, hello: Hello): TransportError | null {
+  if (hello.expectedNode !== 0 && hello.expectedNode !== me.nodeId) {
+    const text = `node ${hello.expectedNode} is expected here, this is node ${me.nodeId}`;
+    return new TransportError('TRANSPORT_ERR_UNKNOWN_NODE', text);
+  }
+  if (hello.expectedDisk !== '' && hello.expectedDisk !== me.diskId) {
+    const text = `node ${me.nodeId} has disk "${me.diskId}" instead of "${hello.expectedDisk}"`;
+    return new TransportError('TRANSPORT_ERR_FOREIGN_DISK', text);
   }
   return null;
 }

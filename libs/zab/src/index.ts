@@ -1,1 +1,2 @@
-export {};
+export type { ZabMessage } from './messages.ts';
+export { zab } from './protocol.ts';

@@ -1,9 +1,4 @@
-import {
-  type ReadyNumber,
-  type RecordCodec,
-  RecordKind,
-  type WalRecord,
-} from '@quorate/consensus';
+import { type ReadyNumber, type RecordCodec, RecordKind, type WalRecord } from '@quorate/consensus';
 import { required } from '@quorate/foundation';
 
 /** An atomic batch that was handed to the disk and is not yet durable. */
@@ -28,10 +23,18 @@ interface Segment {
  * segments that start with a checkpoint. What is durable survives `crash`, nothing else does.
  */
 export class DurableLog {
+  /** Batches that became durable since the start. */
+  batchesDurable = 0;
+  /** Every durable record since the start without the checkpoints, when asked for. */
+  readonly archive: WalRecord[] | null;
   private segments: Segment[] = [{ records: [], batches: 0, highestIndex: 0 }];
   private readonly waiting: Batch[] = [];
   private snapshotIndex = 0;
   private batchesSinceRoll = 0;
+
+  constructor(keepArchive: boolean) {
+    this.archive = keepArchive ? [] : null;
+  }
 
   /** Batches handed over and not yet durable, oldest first. */
   get pending(): readonly Batch[] {
@@ -55,6 +58,8 @@ export class DurableLog {
     if (batch.startsSegment) this.segments.push({ records: [], batches: 0, highestIndex: 0 });
     const segment = required(this.segments.at(-1), 'a log has a segment');
     segment.batches++;
+    this.batchesDurable++;
+    if (!batch.startsSegment) this.archive?.push(...batch.records);
     for (const record of batch.records) {
       segment.records.push(record);
       segment.highestIndex = Math.max(segment.highestIndex, record.index);

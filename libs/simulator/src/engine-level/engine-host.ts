@@ -46,11 +46,16 @@ export interface HostOptions<M> {
   readonly random: Random;
   readonly snapshotEveryEntries: number;
   readonly segmentBatchesMax: number;
+  /** True keeps every durable record for comparisons, also those that compaction deletes. */
+  readonly keepArchive: boolean;
+  /** True when messages travel in sessions: what is said outside one is lost. */
+  readonly sessions: boolean;
 }
 
 type ApplyItem = { readonly entry: CommittedEntry } | { readonly install: SnapshotMeta };
 type HeldSend = { readonly number: number; readonly send: () => void };
 type EngineInput<M> = (engine: ConsensusEngine<M>) => void;
+type InboxItem<M> = { readonly input: EngineInput<M>; readonly endsTurn: boolean };
 
 /** Inputs of one turn; more than that is a defect of the simulation. */
 const INBOX_INPUTS_MAX = 1_000_000;
@@ -62,7 +67,7 @@ const INBOX_INPUTS_MAX = 1_000_000;
  */
 export class EngineHost<M> {
   readonly id: NodeId;
-  readonly log = new DurableLog();
+  readonly log: DurableLog;
   readonly files = new Map<string, MachineImage>();
   machine = new MemoryMachine();
   /** How often the engine was opened. */
@@ -70,7 +75,9 @@ export class EngineHost<M> {
   private readonly options: HostOptions<M>;
   private readonly environment: HostEnvironment<M>;
   private current: ConsensusEngine<M> | null = null;
-  private inbox: EngineInput<M>[] = [];
+  private inbox: InboxItem<M>[] = [];
+  /** Peers with a session as far as the engine knows: the rest of the world may be ahead of it. */
+  private readonly connected = new Set<NodeId>();
   private applyQueue: ApplyItem[] = [];
   private held = new Map<NodeId, HeldSend[]>();
   private takenNumber = 0;
@@ -81,6 +88,7 @@ export class EngineHost<M> {
   constructor(options: HostOptions<M>, environment: HostEnvironment<M>) {
     this.id = options.config.id;
     this.options = options;
+    this.log = new DurableLog(options.keepArchive);
     this.environment = environment;
   }
 
@@ -137,22 +145,42 @@ export class EngineHost<M> {
     this.inbox = [];
     this.applyQueue = [];
     this.held = new Map();
+    this.connected.clear();
   }
 
   /** Queues an input for the next turn. */
   input(input: EngineInput<M>): void {
-    if (this.current === null) return;
-    assert(this.inbox.length < INBOX_INPUTS_MAX, 'an inbox has a limit');
-    this.inbox.push(input);
+    this.queue({ input, endsTurn: false });
+  }
+
+  /** Queues the start of a session. */
+  peerConnected(peer: NodeId): void {
+    this.input((engine) => {
+      this.connected.add(peer);
+      engine.peerConnected(peer);
+    });
+  }
+
+  /**
+   * Queues the end of a session. It ends the turn, so that nothing said to the old session is sent
+   * in a new one that the same inbox may already hold.
+   */
+  peerDisconnected(peer: NodeId): void {
+    const input: EngineInput<M> = (engine) => {
+      this.connected.delete(peer);
+      if (this.options.sessions) this.held.delete(peer);
+      engine.peerDisconnected(peer);
+    };
+    this.queue({ input, endsTurn: true });
   }
 
   /** One turn: time, inputs, timers (unless `ticks` is false), then one Ready. */
   turn(ticks = true): Ready<M> | null {
     const { engine } = this;
     engine.clock(this.environment.now());
-    const inputs = this.inbox;
-    this.inbox = [];
-    for (const input of inputs) input(engine);
+    const end = this.inbox.findIndex((item) => item.endsTurn);
+    const inputs = this.inbox.splice(0, end < 0 ? this.inbox.length : end + 1);
+    for (const { input } of inputs) input(engine);
     if (ticks) engine.tick();
     return engine.hasReady() ? this.take(engine) : null;
   }
@@ -234,7 +262,10 @@ export class EngineHost<M> {
     }
     this.holdAfterPersist(ready);
     if (this.log.batchesInSegment >= this.options.segmentBatchesMax) this.rollSegment(engine);
-    if (this.log.pending.length === 0) this.completed(ready.number);
+    if (this.log.pending.length === 0) {
+      this.completed(ready.number);
+      this.sayPersisted();
+    }
     for (const peer of ready.sessionsToReset) this.environment.resetSession(this.id, peer);
     return ready;
   }
@@ -291,8 +322,15 @@ export class EngineHost<M> {
     }
   }
 
+  private queue(item: InboxItem<M>): void {
+    if (this.current === null) return;
+    assert(this.inbox.length < INBOX_INPUTS_MAX, 'an inbox has a limit');
+    this.inbox.push(item);
+  }
+
   private deliver(peer: NodeId, message: M): void {
     assert(peer !== this.id, 'a node sends nothing to itself');
+    if (this.options.sessions && !this.connected.has(peer)) return;
     this.environment.send(this.id, peer, message);
   }
 

@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { type Document, isMap, isNode, LineCounter, type Pair, parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { UsageError } from '../errors.ts';
+import { type Scenario, scenarioSchema } from './schema.ts';
+
+/** A scenario with where it came from. */
+export interface LoadedScenario {
+  readonly scenario: Scenario;
+  readonly file: string;
+  /** The file's text, whose digest stands in the result. */
+  readonly text: string;
+}
+
+/** Reads and checks a scenario file. Throws {@link UsageError} naming file, line and what is allowed. */
+export function loadScenario(file: string): LoadedScenario {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new UsageError(`${file}: cannot be read (${code}); \`quorate list\` names the scenarios`);
+  }
+  return { scenario: parseScenario(text, file), file, text };
+}
+
+/** Checks the text of a scenario; `file` names it in errors. */
+export function parseScenario(text: string, file: string): Scenario {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const broken = document.errors[0];
+  if (broken)
+    throw new UsageError(`${file}:${lines.linePos(broken.pos[0]).line}: ${broken.message}`);
+  const parsed = scenarioSchema.safeParse(document.toJS() ?? {});
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0] as z.core.$ZodIssue;
+  const { line } = lines.linePos(offsetOf(document, issue));
+  throw new UsageError(`${file}:${line}: ${explain(issue)}`);
+}
+
+/** One line for the first thing that is wrong: the path, the reason, and what is allowed there. */
+function explain(issue: z.core.$ZodIssue): string {
+  const path = issue.path.join('.');
+  const where = path === '' ? '' : `${path}: `;
+  if (issue.code === 'unrecognized_keys') {
+    const keys = issue.keys.map((key) => `"${key}"`).join(', ');
+    return `${where}unknown key ${keys}; allowed: ${allowedKeys(issue.path).join(', ')}`;
+  }
+  return `${where}${issue.message}`;
+}
+
+interface Inner {
+  readonly def: {
+    readonly type: string;
+    readonly innerType?: Inner;
+    readonly element?: Inner;
+    readonly shape?: Readonly<Record<string, Inner>>;
+  };
+}
+
+/** Walks the schema to the object at `path` and lists its keys. */
+function allowedKeys(path: readonly PropertyKey[]): string[] {
+  let at = unwrap(scenarioSchema as unknown as Inner);
+  for (const step of path) {
+    const next = typeof step === 'number' ? at.def.element : at.def.shape?.[String(step)];
+    if (next === undefined) return [];
+    at = unwrap(next);
+  }
+  return Object.keys(at.def.shape ?? {});
+}
+
+function unwrap(schema: Inner): Inner {
+  let at = schema;
+  while (at.def.innerType !== undefined) at = at.def.innerType;
+  return at;
+}
+
+/** Where the culprit starts: the unknown key itself, else the value, else what should hold it. */
+function offsetOf(document: Document, issue: z.core.$ZodIssue): number {
+  const path = [...issue.path] as (string | number)[];
+  if (issue.code === 'unrecognized_keys') {
+    const holder = path.length === 0 ? document.contents : document.getIn(path, true);
+    if (isMap(holder)) {
+      const pair = holder.items.find((item) => String((item as Pair).key) === issue.keys[0]);
+      const key = (pair as Pair | undefined)?.key;
+      if (isNode(key)) return key.range?.[0] ?? 0;
+    }
+  }
+  for (let depth = path.length; depth >= 0; depth--) {
+    const steps = path.slice(0, depth);
+    const node = depth === 0 ? document.contents : document.getIn(steps, true);
+    if (isNode(node)) return node.range?.[0] ?? 0;
+  }
+  return 0;
+}

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { ServerError } from './errors.ts';
+
+const address = z
+  .string()
+  .regex(/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'an address is host:port, port 0 allowed');
+
+const positive = z.number().int().positive();
+
+const memberSchema = z.strictObject({
+  id: positive,
+  http: address,
+  peer: address,
+  client: address,
+});
+
+/** Settings that may stand in the cluster file and, under the same names, among the flags. */
+export const settingsSchema = z.strictObject({
+  transport: z.enum(['grpc', 'tcp', 'message-port']).default('grpc'),
+  clientTransport: z.enum(['grpc', 'tcp']).default('tcp'),
+  sync: z.enum(['each', 'group', 'periodic', 'none', 'memory']).default('group'),
+  heartbeatMs: z.number().positive().default(50),
+  electionTimeoutMs: z.tuple([z.number().positive(), z.number().positive()]).default([150, 300]),
+  detector: z.enum(['timers', 'timers+socket']).default('timers'),
+  variants: z.record(z.string(), z.union([z.boolean(), z.number(), z.string()])).default({}),
+  batchCommandsMax: positive.optional(),
+  batchBytesMax: positive.optional(),
+  inFlightBatchesMax: positive.optional(),
+  proposalsQueuedMax: positive.optional(),
+  segmentBytes: positive.optional(),
+  snapshotEveryEntries: positive.optional(),
+  keyBytesMax: positive.optional(),
+  valueBytesMax: positive.optional(),
+  requestTimeoutMs: positive.default(5_000),
+});
+
+const clusterSchema = z.strictObject({
+  clusterId: z.string().min(1).max(64),
+  members: z.array(memberSchema).min(1).max(99),
+  ...settingsSchema.shape,
+});
+
+/** Where a member listens. */
+export type ClusterMember = z.infer<typeof memberSchema>;
+/** The settings of a replica, defaults filled in. */
+export type ServerSettings = z.infer<typeof settingsSchema>;
+/** A parsed cluster file. */
+export interface ClusterFile {
+  readonly clusterId: string;
+  readonly members: readonly ClusterMember[];
+  readonly settings: ServerSettings;
+}
+
+/** Reads and checks a cluster file. Throws {@link ServerError} that names file, line and reason. */
+export function readClusterFile(file: string): ClusterFile {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new ServerError('SERVER_ERR_CLUSTER_FILE', `${file}: cannot be read (${why})`);
+  }
+  return parseClusterFile(text, file);
+}
+
+/** Checks the text of a cluster file; `file` names it in errors. */
+export function parseClusterFile(text: string, file: string): ClusterFile {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const refuse = (offset: number, message: string): never => {
+    const { line } = lines.linePos(offset);
+    throw new ServerError('SERVER_ERR_CLUSTER_FILE', `${file}:${line}: ${message}`);
+  };
+  const broken = document.errors[0];
+  if (broken) refuse(broken.pos[0], broken.message);
+  const parsed = clusterSchema.safeParse(document.toJS());
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const path = (issue?.path ?? []) as (string | number)[];
+    const node = document.getIn(path, true) as { range?: [number, number, number] } | undefined;
+    const parent = document.getIn(path.slice(0, -1), true) as typeof node;
+    const offset = node?.range?.[0] ?? parent?.range?.[0] ?? 0;
+    const name = path.length > 0 ? `${path.join('.')}: ` : '';
+    const allowed =
+      issue?.code === 'unrecognized_keys'
+        ? `; allowed at the top: ${Object.keys(clusterSchema.shape).join(', ')}`
+        : '';
+    refuse(offset, `${name}${issue?.message ?? 'not understood'}${allowed}`);
+  }
+  const { clusterId, members, ...settings } = parsed.data as z.infer<typeof clusterSchema>;
+  const ids = new Set(members.map((member) => member.id));
+  if (ids.size !== members.length) refuse(0, 'members: two members share an id');
+  return { clusterId, members, settings };
+}

@@ -1,0 +1,4 @@
+import { main } from './main.ts';
+
+// The entry of a replica process that a harness starts: no check of the build, no arguments changed.
+await main(process.argv.slice(2));

@@ -1,0 +1,164 @@
+import type { NodeId, Protocol } from '@quorate/consensus';
+import {
+  type ClusterOptions,
+  type ConfigOverrides,
+  SimulatedCluster,
+  SteadyLoad,
+} from '@quorate/simulator';
+
+/** What a protocol's author may set; everything has a default. */
+export interface ConformanceOptions {
+  /** The cluster sizes that the protocol supports; 1 alone for an unreplicated one. */
+  readonly sizes?: readonly number[];
+  /** Random-fault runs per kind of channel; `QUORATE_SEEDS` in the environment sets the default. */
+  readonly randomSeeds?: number;
+  /**
+   * The first seed, `QUORATE_FIRST_SEED` by default; a failing run is repeated alone by its seed
+   * and `randomSeeds: 1`.
+   */
+  readonly firstSeed?: number;
+  /** Overrides for every cluster of the suite: variants under test, timing. */
+  readonly config?: ConfigOverrides;
+}
+
+/** One thing that every engine must do. `run` throws when the engine does not. */
+export interface ConformanceCase<M> {
+  readonly name: string;
+  /** The fewest nodes that the case needs: 1, 2, 3 or 5. */
+  readonly nodesMin: number;
+  run(kit: ConformanceKit<M>): void;
+}
+
+/** After the last fault a leader must serve within this; 16 times the longest election timeout. */
+export const SERVING_WITHIN_MICROS = 5_000_000;
+/** And every replica must hold everything within this. */
+export const CONVERGED_WITHIN_MICROS = 10_000_000;
+
+/** Random-fault runs per kind of channel, unless options or environment say otherwise. */
+const RANDOM_SEEDS = 24;
+
+/** What the cases are built from: clusters of the protocol under test, and how they settle. */
+export class ConformanceKit<M> {
+  readonly protocol: Protocol<M>;
+  readonly options: Required<ConformanceOptions>;
+  private probes = 0;
+
+  constructor(protocol: Protocol<M>, options: ConformanceOptions) {
+    this.protocol = protocol;
+    this.options = {
+      sizes: [1, 2, 3, 4, 5],
+      randomSeeds: Number(process.env['QUORATE_SEEDS'] ?? RANDOM_SEEDS),
+      firstSeed: Number(process.env['QUORATE_FIRST_SEED'] ?? 1),
+      config: {},
+      ...options,
+    };
+  }
+
+  /** The channels that the protocol supports. */
+  get channels(): readonly ('fifo' | 'lossy')[] {
+    return this.protocol.capabilities.needsFifoChannels ? ['fifo'] : ['fifo', 'lossy'];
+  }
+
+  /** The usual number of nodes: 3 where the protocol has it. */
+  get usualSize(): number {
+    return this.options.sizes.includes(3) ? 3 : 1;
+  }
+
+  /** A cluster of the protocol; the suite's configuration lies under the given one. */
+  cluster(options: Omit<ClusterOptions<M>, 'protocol'>): SimulatedCluster<M> {
+    const base = this.options.config;
+    const limits = { ...base.limits, ...options.config?.limits };
+    const config = { ...base, ...options.config, limits };
+    return new SimulatedCluster({ ...options, protocol: this.protocol, config });
+  }
+
+  /** Waits for a serving leader. */
+  elect(cluster: SimulatedCluster<M>): NodeId {
+    cluster.expectWithin(
+      'a serving leader',
+      SERVING_WITHIN_MICROS,
+      () => cluster.leader() !== null,
+    );
+    return cluster.leader() as NodeId;
+  }
+
+  /** Proposes until one proposal is done, at whoever leads; then waits until all have applied it. */
+  probe(cluster: SimulatedCluster<M>, nodes: readonly number[] = cluster.ids): void {
+    let open = this.tryProbe(cluster);
+    let lastTry = cluster.now() as number;
+    cluster.expectWithin('a probe is committed', CONVERGED_WITHIN_MICROS, () => {
+      if (open?.outcome === 'done') return true;
+      const over = open === null || open.outcome !== 'pending';
+      if (over && cluster.now() - lastTry > 10_000) {
+        open = this.tryProbe(cluster);
+        lastTry = cluster.now();
+      }
+      return false;
+    });
+    const target = cluster.committedIndex;
+    cluster.expectWithin('all have applied the probe', CONVERGED_WITHIN_MICROS, () =>
+      nodes.every((id) => cluster.isUp(id) && cluster.applied(id).length >= target),
+    );
+  }
+
+  /** The quiet phase: mends and restarts everything; the cluster must serve, agree and conclude. */
+  settle(cluster: SimulatedCluster<M>): void {
+    cluster.heal();
+    for (const id of cluster.ids) {
+      cluster.stallDisk(id, false);
+      cluster.restart(id);
+      cluster.resume(id);
+    }
+    this.elect(cluster);
+    this.probe(cluster);
+    cluster.expectWithin('every request is concluded', CONVERGED_WITHIN_MICROS, () =>
+      cluster.ids.every((id) => cluster.unconcluded(id).length === 0),
+    );
+    this.checkEqual(cluster);
+  }
+
+  /** Every replica applied the same, and everything that was acknowledged stands in it once. */
+  checkEqual(cluster: SimulatedCluster<M>): void {
+    const first = cluster.committed(cluster.ids[0] as number);
+    for (const id of cluster.ids) {
+      const texts = cluster.committed(id);
+      expectThat(
+        cluster,
+        texts.join() === first.join(),
+        `node ${id} applied the same as the first`,
+      );
+    }
+    expectThat(cluster, new Set(first).size === first.length, 'each proposal is applied once');
+    const applied = new Set(first);
+    for (const { kind, outcome, text } of cluster.requests) {
+      if (kind !== 'propose' || outcome !== 'done') continue;
+      expectThat(cluster, applied.has(text), `the acknowledged "${text}" is applied`);
+    }
+  }
+
+  /** Some seconds of load. */
+  load(cluster: SimulatedCluster<M>, micros: number, everyMicros = 2_000): void {
+    const load = new SteadyLoad(cluster, everyMicros);
+    load.start();
+    cluster.run(micros);
+    load.stop();
+  }
+
+  private tryProbe(
+    cluster: SimulatedCluster<M>,
+  ): ReturnType<SimulatedCluster<M>['propose']> | null {
+    const leader = cluster.leader();
+    if (leader === null) return null;
+    this.probes++;
+    return cluster.propose(leader, `probe-${this.probes}`);
+  }
+}
+
+/** Fails the run with its seed and last events unless `condition` holds. */
+export function expectThat<M>(
+  cluster: SimulatedCluster<M>,
+  condition: boolean,
+  what: string,
+): asserts condition {
+  if (!condition) cluster.fail('conformance', `expected: ${what}; ${cluster.picture()}`);
+}

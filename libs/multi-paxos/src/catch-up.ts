@@ -1,0 +1,211 @@
+import { type NodeId, RecordKind, type SnapshotMeta, type WalRecord } from '@quorate/consensus';
+import { required } from '@quorate/foundation';
+import type { Acceptor } from './acceptor.ts';
+import { type Context, NEVER } from './context.ts';
+import type { Learner } from './learner.ts';
+import type { CatchUpReply, SnapshotOffer } from './messages.ts';
+import { chosenRecord } from './records.ts';
+
+/** How many election timeouts an announced snapshot may take before it is asked for again. */
+const SNAPSHOT_PATIENCE_TIMEOUTS = 100;
+
+/**
+ * Asks other replicas for chosen values that this one missed. Any replica that knows them may
+ * answer. One request is on its way at a time, so a replica far behind is not flooded. It waits half
+ * a heartbeat before it asks, since what it misses may only be late.
+ */
+export class CatchUp {
+  private readonly context: Context;
+  private readonly learner: Learner;
+  private target = 0;
+  private source: NodeId | 0 = 0;
+  private asked = false;
+  private announced: SnapshotOffer | null = null;
+  private progressedThrough = 0;
+  /** When to ask, or to ask somebody else. */
+  deadline: number = NEVER;
+
+  constructor(context: Context, learner: Learner) {
+    this.context = context;
+    this.learner = learner;
+  }
+
+  /** A replica states its chosen prefix; when it is ahead, there is something to learn. */
+  notice(source: NodeId, chosenPrefix: number): void {
+    if (chosenPrefix <= this.learner.chosenPrefix) return;
+    if (chosenPrefix > this.target) {
+      this.target = chosenPrefix;
+      if (!this.asked) this.source = source;
+    }
+    if (this.deadline === NEVER) this.wait(this.context.config.heartbeatMicros / 2);
+  }
+
+  /** Asks a source at once: a new leader must learn what is trimmed before it proposes. */
+  urge(source: NodeId, chosenPrefix: number): void {
+    this.target = Math.max(this.target, chosenPrefix);
+    this.source = source;
+    this.ask();
+  }
+
+  /** Asks when it is time; an unanswered question goes to the next replica. */
+  tick(): void {
+    if (this.deadline > this.context.now) return;
+    this.deadline = NEVER;
+    this.announced = null;
+    const prefix = this.learner.chosenPrefix;
+    if (prefix >= this.target) {
+      this.asked = false;
+      return;
+    }
+    if (!this.asked && prefix > this.progressedThrough) {
+      // What was missing is still coming in; only a standstill is worth a question.
+      this.progressedThrough = prefix;
+      this.wait(this.context.config.heartbeatMicros / 2);
+      return;
+    }
+    if (this.asked) this.source = this.another();
+    this.ask();
+  }
+
+  /** Takes chosen values; why they were ignored, or null. */
+  onReply(from: NodeId, message: CatchUpReply): string | null {
+    let slot = message.firstSlot;
+    for (const record of message.chosen) {
+      if (record.kind !== RecordKind.chosen || record.index !== slot) return 'foreign record';
+      slot++;
+    }
+    if (message.firstSlot > this.learner.chosenPrefix + 1) return 'catch-up beyond a gap';
+    const before = this.learner.chosenPrefix;
+    for (const record of message.chosen) {
+      if (!this.learner.learn(record)) return 'catch-up contradicts a chosen value';
+    }
+    this.learner.advance();
+    this.target = Math.max(this.target, message.chosenPrefix);
+    if (from !== this.source || !this.asked) return null;
+    this.asked = false;
+    this.deadline = NEVER;
+    if (this.learner.chosenPrefix >= this.target) return null;
+    if (this.learner.chosenPrefix > before) this.ask();
+    else this.wait(this.context.config.heartbeatMicros / 2);
+    return null;
+  }
+
+  /** A snapshot is on its way; wait for its file instead of asking again. */
+  onOffer(from: NodeId, message: SnapshotOffer): string | null {
+    if (message.slot <= this.learner.chosenPrefix) return 'snapshot offer covers nothing new';
+    this.announced = message;
+    this.source = from;
+    this.asked = true;
+    this.wait(this.context.config.electionTimeoutMaxMicros * SNAPSHOT_PATIENCE_TIMEOUTS);
+    return null;
+  }
+
+  /** True when this very file was announced by this replica. */
+  expects(from: NodeId, meta: SnapshotMeta): boolean {
+    const offer = this.announced;
+    return offer !== null && this.source === from && matches(offer, meta);
+  }
+
+  /** The announced snapshot arrived or will not. */
+  snapshotEnded(): void {
+    this.announced = null;
+    this.asked = false;
+    this.deadline = NEVER;
+    if (this.learner.chosenPrefix < this.target) this.ask();
+  }
+
+  /** A session ended: an answer on its way is lost. */
+  peerGone(peer: NodeId): void {
+    if (peer !== this.source || !this.asked) return;
+    this.announced = null;
+    this.wait(this.context.config.heartbeatMicros);
+  }
+
+  private ask(): void {
+    if (this.source === 0) return;
+    this.asked = true;
+    this.progressedThrough = this.learner.chosenPrefix;
+    this.wait(this.context.config.electionTimeoutMinMicros);
+    const fromSlot = this.learner.chosenPrefix + 1;
+    this.context.outbox.send([this.source], { kind: 'catchUpRequest', fromSlot });
+  }
+
+  private wait(micros: number): void {
+    this.deadline = this.context.now + Math.ceil(micros);
+  }
+
+  private another(): NodeId | 0 {
+    const { peers } = this.context.voters;
+    const next = peers.find((peer) => peer > this.source);
+    return next ?? peers[0] ?? 0;
+  }
+}
+
+function matches(offer: SnapshotOffer, meta: SnapshotMeta): boolean {
+  return offer.slot === meta.index && offer.digest === meta.digest && offer.bytes === meta.bytes;
+}
+
+/**
+ * Answers those who ask for chosen values, at any replica. What is trimmed from memory is served by
+ * the latest snapshot, never by a no-op or by silence (MP-13); one transfer a peer at a time.
+ */
+export class CatchUpServer {
+  /** The latest durable snapshot of this replica. */
+  snapshot: SnapshotMeta | null;
+  private readonly context: Context;
+  private readonly learner: Learner;
+  private readonly acceptor: Acceptor;
+  private readonly transfers = new Set<NodeId>();
+
+  constructor(
+    context: Context,
+    learner: Learner,
+    acceptor: Acceptor,
+    snapshot: SnapshotMeta | null,
+  ) {
+    this.context = context;
+    this.learner = learner;
+    this.acceptor = acceptor;
+    this.snapshot = snapshot;
+  }
+
+  /** Answers one request. */
+  onRequest(from: NodeId, fromSlot: number): void {
+    if (fromSlot <= this.context.slots.trimMark) {
+      this.offer(from);
+      return;
+    }
+    const chosenPrefix = this.learner.chosenPrefix;
+    const { appendEntriesMax, appendBytesMax } = this.context.config.limits;
+    const chosen: WalRecord[] = [];
+    let bytes = 0;
+    for (let slot = fromSlot; slot <= chosenPrefix; slot++) {
+      const record = required(this.context.slots.record(slot), 'a chosen slot is held');
+      bytes += record.payload.length;
+      const full = chosen.length >= appendEntriesMax || bytes > appendBytesMax;
+      if (full && chosen.length > 0) break;
+      chosen.push(chosenRecord(record));
+    }
+    const reply: CatchUpReply = { kind: 'catchUpReply', firstSlot: fromSlot, chosenPrefix, chosen };
+    this.context.outbox.send([from], reply);
+  }
+
+  /** The transfer to a peer ended; it may ask again. */
+  transferEnded(to: NodeId): void {
+    this.transfers.delete(to);
+  }
+
+  private offer(to: NodeId): void {
+    const meta = this.snapshot;
+    if (meta === null || this.transfers.has(to)) return;
+    this.transfers.add(to);
+    this.context.outbox.send([to], {
+      kind: 'snapshotOffer',
+      promised: this.acceptor.promised,
+      slot: meta.index,
+      digest: meta.digest,
+      bytes: meta.bytes,
+    });
+    this.context.outbox.transfer(to, meta);
+  }
+}

@@ -1,0 +1,151 @@
+import type { ConnectionHandlers } from '@quorate/consensus';
+import { byteCount, type Random } from '@quorate/foundation';
+import type { EventQueue } from '../event-queue.ts';
+import type { LinkMatrix } from '../link-matrix.ts';
+import type { SimulatedProcess } from './simulated-process.ts';
+
+/** Bytes on the way or waiting at a paused receiver; what exceeds them queues at the sender. */
+const WINDOW_BYTES = 256 * 1024;
+/** Bytes queued at the sender above which `write` answers false. */
+export const HIGH_WATER_BYTES = 64 * 1024;
+/** One piece in so many is cut in two: a stream has no frames. */
+const SPLIT_ONE_IN = 4;
+/** The delay within one machine. */
+const LOOPBACK_MICROS = 20;
+
+/** What all pipes of one network share. */
+export interface PipeWorld {
+  readonly queue: EventQueue;
+  readonly links: LinkMatrix;
+  readonly random: Random;
+}
+
+type Piece = Uint8Array | { readonly end: string };
+
+/** One direction of a simulated connection: bytes in order, delayed, held while the link is cut. */
+export class BytePipe {
+  queuedBytes = 0;
+  private readonly world: PipeWorld;
+  private readonly from: SimulatedProcess;
+  private readonly to: SimulatedProcess;
+  private readonly onDrained: () => void;
+  private outgoing: Piece[] = [];
+  private arrived: Piece[] = [];
+  private windowBytes = 0;
+  private floor = 0;
+  private wasHigh = false;
+  private reading = true;
+  private receiver: ConnectionHandlers | null = null;
+  private over = false;
+
+  constructor(
+    world: PipeWorld,
+    from: SimulatedProcess,
+    to: SimulatedProcess,
+    onDrained: () => void,
+  ) {
+    this.world = world;
+    this.from = from;
+    this.to = to;
+    this.onDrained = onDrained;
+  }
+
+  /** Queues a copy of the parts; false above the high-water mark. */
+  write(parts: readonly Uint8Array[]): boolean {
+    if (this.over) return false;
+    const bytes = new Uint8Array(byteCount(parts));
+    let at = 0;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    for (const piece of this.split(bytes)) this.outgoing.push(piece);
+    this.queuedBytes += bytes.length;
+    this.pump();
+    if (this.queuedBytes > HIGH_WATER_BYTES) this.wasHigh = true;
+    return !this.wasHigh;
+  }
+
+  /** Says the end behind what is on the way; what is still queued here is lost. */
+  end(reason: string): void {
+    if (this.over) return;
+    this.over = true;
+    this.outgoing = [{ end: reason }];
+    this.queuedBytes = 0;
+    this.pump();
+  }
+
+  /** The receiver takes what arrived and what will. */
+  attach(receiver: ConnectionHandlers | null): void {
+    this.receiver = receiver;
+    this.hand();
+  }
+
+  /** Stops or continues handing bytes to the receiver; a full window stops the sender. */
+  setReading(reading: boolean): void {
+    this.reading = reading;
+    if (reading) this.world.queue.after(0, () => this.hand());
+  }
+
+  /** Moves queued pieces onto the way, as far as the link and the window allow. */
+  pump(): void {
+    const { queue, links } = this.world;
+    const cut = this.local ? false : links.isCut(this.from.node, this.to.node);
+    let sent = 0;
+    while (!cut && sent < this.outgoing.length && this.windowBytes < WINDOW_BYTES) {
+      const piece = this.outgoing[sent++] as Piece;
+      const bytes = piece instanceof Uint8Array ? piece.length : 0;
+      this.queuedBytes = Math.max(0, this.queuedBytes - bytes);
+      this.windowBytes += bytes;
+      this.floor = Math.max(this.floor, queue.now() + this.delay());
+      queue.schedule(this.floor, () => {
+        this.arrived.push(piece);
+        this.hand();
+      });
+    }
+    if (sent > 0) this.outgoing = this.outgoing.slice(sent);
+    if (this.wasHigh && this.queuedBytes === 0 && !this.over) {
+      this.wasHigh = false;
+      queue.after(0, () => this.from.enter(this.onDrained));
+    }
+  }
+
+  private hand(): void {
+    const { receiver } = this;
+    if (receiver === null || !this.reading) return;
+    const pieces = this.arrived;
+    this.arrived = [];
+    for (const piece of pieces) {
+      if (piece instanceof Uint8Array) {
+        this.windowBytes -= piece.length;
+        this.to.enter(() => this.receiver?.data(piece));
+      } else {
+        this.to.enter(() => {
+          const told = this.receiver;
+          this.receiver = null;
+          told?.closed(piece.end);
+        });
+      }
+    }
+    if (pieces.length > 0) this.pump();
+  }
+
+  private split(bytes: Uint8Array): Uint8Array[] {
+    if (bytes.length < 2 || this.world.random.below(SPLIT_ONE_IN) > 0) return [bytes];
+    const at = 1 + this.world.random.below(bytes.length - 1);
+    return [bytes.subarray(0, at), bytes.subarray(at)];
+  }
+
+  private get local(): boolean {
+    return this.from.node === this.to.node;
+  }
+
+  private delay(): number {
+    if (this.local) return LOOPBACK_MICROS;
+    const { delayMinMicros, delayMaxMicros } = this.world.links.settings(
+      this.from.node,
+      this.to.node,
+    );
+    return this.world.random.between(delayMinMicros, delayMaxMicros);
+  }
+}

@@ -1,0 +1,218 @@
+import {
+  type Cancel,
+  type Connection,
+  type ConnectionHandlers,
+  type Listener,
+  type Net,
+  NetError,
+  type NodeId,
+} from '@quorate/consensus';
+import type { Random } from '@quorate/foundation';
+import type { EventQueue } from '../event-queue.ts';
+import type { LinkMatrix } from '../link-matrix.ts';
+import { BytePipe, type PipeWorld } from './byte-pipe.ts';
+import type { SimulatedProcess } from './simulated-process.ts';
+
+/** How long a dial waits behind a cut link, and how often it looks again. */
+const DIAL_TIMEOUT_MICROS = 3_000_000;
+const DIAL_RETRY_MICROS = 50_000;
+const DIAL_MICROS = 200;
+const FIRST_FREE_PORT = 40_000;
+
+interface OpenPort {
+  readonly process: SimulatedProcess;
+  readonly accept: (connection: Connection) => void;
+}
+
+/**
+ * A network of byte streams between simulated processes, over the same link matrix as messages. A
+ * cut link holds bytes and dials until it mends; a killed process breaks its connections. `netOf`
+ * gives a process its `Net` port.
+ */
+export class SimulatedNetwork {
+  readonly world: PipeWorld;
+  private readonly ports = new Map<string, OpenPort>();
+  private readonly pipes = new Map<string, Set<BytePipe>>();
+  private nextPort = FIRST_FREE_PORT;
+
+  constructor(queue: EventQueue, links: LinkMatrix, random: Random) {
+    this.world = { queue, links, random };
+    links.onChange((from, to) => {
+      for (const pipe of this.pipes.get(`${from}>${to}`) ?? []) pipe.pump();
+    });
+  }
+
+  /** The `Net` port of a process. */
+  netOf(process: SimulatedProcess): Net {
+    return {
+      listen: (address, accept, done) => this.listen(process, address, accept, done),
+      dial: (address, done) => this.dial(process, address, done),
+    };
+  }
+
+  private listen(
+    process: SimulatedProcess,
+    asked: string,
+    accept: (connection: Connection) => void,
+    done: (error: NetError | null, listener: Listener | null) => void,
+  ): void {
+    const address = asked.endsWith(':0') ? `${asked.slice(0, -1)}${this.nextPort++}` : asked;
+    const taken = this.ports.get(address)?.process.alive ?? false;
+    const port: OpenPort = { process, accept };
+    if (!taken) this.ports.set(address, port);
+    const close = (): void => {
+      if (this.ports.get(address) === port) this.ports.delete(address);
+    };
+    process.whenKilled(close);
+    this.world.queue.after(0, () => {
+      process.enter(() => {
+        if (taken) done(new NetError('EADDRINUSE', `${address} is in use`), null);
+        else done(null, { address, close });
+      });
+    });
+  }
+
+  private dial(
+    process: SimulatedProcess,
+    address: string,
+    done: (error: NetError | null, connection: Connection | null) => void,
+  ): Cancel {
+    const { queue } = this.world;
+    const deadline = queue.now() + DIAL_TIMEOUT_MICROS;
+    let given = false;
+    const answer = (error: NetError | null, connection: Connection | null): void => {
+      process.enter(() => {
+        if (given) connection?.close();
+        else done(error, connection);
+        given = true;
+      });
+    };
+    const attempt = (): void => {
+      if (given || !process.alive) return;
+      const port = this.ports.get(address);
+      if (port === undefined) {
+        answer(new NetError('ECONNREFUSED', `nobody listens at ${address}`), null);
+      } else if (!this.reaches(process.node, port.process.node)) {
+        if (queue.now() >= deadline)
+          answer(new NetError('ETIMEDOUT', `${address} is silent`), null);
+        else queue.after(DIAL_RETRY_MICROS, attempt);
+      } else {
+        this.establish(process, port, address, answer);
+      }
+    };
+    queue.after(DIAL_MICROS, attempt);
+    return () => {
+      given = true;
+    };
+  }
+
+  private establish(
+    process: SimulatedProcess,
+    port: OpenPort,
+    address: string,
+    answer: (error: null, connection: Connection) => void,
+  ): void {
+    const near = new StreamEnd(this.world.queue, process, address);
+    const far = new StreamEnd(this.world.queue, port.process, `node-${process.node}:0`);
+    const there = this.pipe(process, port.process, near);
+    const back = this.pipe(port.process, process, far);
+    near.join(there, back);
+    far.join(back, there);
+    process.whenKilled(() => near.close());
+    port.process.whenKilled(() => far.close());
+    port.process.enter(() => port.accept(far));
+    answer(null, near);
+  }
+
+  private pipe(from: SimulatedProcess, to: SimulatedProcess, sender: StreamEnd): BytePipe {
+    const pipe = new BytePipe(this.world, from, to, () => sender.drained());
+    const key = `${from.node}>${to.node}`;
+    const known = this.pipes.get(key);
+    if (known === undefined) this.pipes.set(key, new Set([pipe]));
+    else known.add(pipe);
+    sender.onClose = () => {
+      if (!this.world.links.isCut(from.node, to.node)) this.pipes.get(key)?.delete(pipe);
+    };
+    return pipe;
+  }
+
+  private reaches(a: NodeId, b: NodeId): boolean {
+    const { links } = this.world;
+    return a === b || (!links.isCut(a, b) && !links.isCut(b, a));
+  }
+}
+
+/** One end of a simulated connection. */
+class StreamEnd implements Connection {
+  readonly remote: string;
+  onClose: () => void = () => {};
+  private readonly queue: EventQueue;
+  private readonly process: SimulatedProcess;
+  private out: BytePipe | null = null;
+  private in: BytePipe | null = null;
+  private handlers: ConnectionHandlers | null = null;
+  private closed = false;
+
+  constructor(queue: EventQueue, process: SimulatedProcess, remote: string) {
+    this.queue = queue;
+    this.process = process;
+    this.remote = remote;
+  }
+
+  join(out: BytePipe, into: BytePipe): void {
+    this.out = out;
+    this.in = into;
+  }
+
+  get queuedBytes(): number {
+    return this.out?.queuedBytes ?? 0;
+  }
+
+  attach(handlers: ConnectionHandlers): void {
+    this.handlers = handlers;
+    const guarded: ConnectionHandlers = {
+      data: (bytes) => {
+        if (!this.closed) handlers.data(bytes);
+      },
+      drained: () => {},
+      closed: (reason) => this.ended(reason),
+    };
+    // Nothing is handed over inside this call.
+    this.queue.after(0, () => this.in?.attach(guarded));
+  }
+
+  write(parts: readonly Uint8Array[]): boolean {
+    return this.closed ? false : (this.out?.write(parts) ?? false);
+  }
+
+  pause(): void {
+    this.in?.setReading(false);
+  }
+
+  resume(): void {
+    this.in?.setReading(true);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.queue.after(0, () => this.process.enter(() => this.handlers?.closed('closed here')));
+    this.shut('closed by the peer');
+  }
+
+  drained(): void {
+    if (!this.closed) this.handlers?.drained();
+  }
+
+  private ended(reason: string): void {
+    if (this.closed) return;
+    this.shut('closed by the peer');
+    this.handlers?.closed(reason);
+  }
+
+  private shut(reason: string): void {
+    this.closed = true;
+    this.in?.setReading(true);
+    this.out?.end(reason);
+    this.onClose();
+  }
+}

@@ -1,0 +1,491 @@
+import type {
+  Cancel,
+  Clock,
+  Disk,
+  DiskError,
+  DiskFile,
+  Instant,
+  LogIndex,
+  RecordCodec,
+  WalRecord,
+} from '@quorate/consensus';
+import { assert, BoundedQueue, required } from '@quorate/foundation';
+import { WalError } from './errors.ts';
+import { alignUp, BLOCK_BYTES, FORMAT_VERSION, identityTag, segmentName } from './format.ts';
+import {
+  batchBytesMax,
+  type EncodedGroup,
+  encodeGroup,
+  gather,
+  type QueuedBatch,
+} from './group.ts';
+import { nameForReuse, type SegmentSupply } from './segment-supply.ts';
+import type { SyncPolicy, Wal, WalIdentity, WalStats } from './types.ts';
+
+/** Groups up to this size are copied into one buffer before they are written. */
+const GATHER_BYTES_MAX = 256 * 1024;
+/** A segment counts as full when less than this, or a quarter of a small segment, is left. */
+const SEGMENT_RESERVE_BYTES = 1024 * 1024;
+
+/** What the log remembers of one of its segments. */
+export interface LiveSegment {
+  readonly number: number;
+  readonly firstBatch: number;
+  /** True when it starts with a checkpoint. */
+  readonly checkpoint: boolean;
+  fileBytes: number;
+  highestIndex: number;
+}
+
+/** The state in which {@link DiskWal} takes over: recovery or creation has ended. */
+export interface DiskWalState {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly identity: WalIdentity;
+  readonly records: RecordCodec;
+  readonly clock: Clock;
+  readonly sync: SyncPolicy;
+  readonly writeThrough: boolean;
+  readonly segmentBytes: number;
+  readonly groupDelayMicros: number;
+  readonly groupBytesMax: number;
+  readonly periodicMicros: number;
+  readonly queuedBatchesMax: number;
+  /** Oldest first; the last one is open for appending. */
+  readonly segments: LiveSegment[];
+  readonly file: DiskFile;
+  /** Where the next group goes in the last segment. */
+  readonly offset: number;
+  readonly nextBatch: number;
+  readonly previousCrc: number;
+  /** True when the log ends with an end mark, so that closing needs no other. */
+  readonly marked: boolean;
+}
+
+interface Acknowledgement {
+  /** The batch that must be acknowledged first. */
+  readonly needs: number;
+  readonly done: () => void;
+}
+
+/**
+ * The log on a disk. One write is in flight; what arrives meanwhile forms the next group (group
+ * commit: Gray and Reuter, Transaction Processing, 9.4.8). All is driven by completions of the
+ * disk, nothing waits on a promise.
+ */
+export class DiskWal implements Wal {
+  private readonly state: DiskWalState;
+  private readonly supply: SegmentSupply;
+  private readonly tag: number;
+  /** True when a group is durable before it is acknowledged. */
+  private readonly syncsGroups: boolean;
+  private readonly pending: BoundedQueue<QueuedBatch>;
+  private readonly acknowledgements: BoundedQueue<Acknowledgement>;
+  private readonly buffer = new Uint8Array(GATHER_BYTES_MAX);
+  private pendingBytes = 0;
+  private pendingMustSync = 0;
+  private phase: 'open' | 'closing' | 'closed' | 'failed' = 'open';
+  private file: DiskFile;
+  private offset: number;
+  private previousCrc: number;
+  private lastBatch: number;
+  private lastMustSync = 0;
+  private writtenThrough: number;
+  private durableThrough: number;
+  private marked: boolean;
+  private writing = false;
+  private syncing = false;
+  private syncWanted: (() => void)[] = [];
+  private releasing = false;
+  private rollQueued = false;
+  private acksDeferred = false;
+  private checkpointSource: (() => readonly WalRecord[]) | null = null;
+  private releaseIndex = 0;
+  private releaseBarrier = 0;
+  private delayTimer: Cancel | null = null;
+  private periodicTimer: Cancel | null = null;
+  private fatal: WalError | null = null;
+  private fatalHandler: ((error: WalError) => void) | null = null;
+  private closeDone: ((error: WalError | null) => void) | null = null;
+  private readonly counts = {
+    batches: 0,
+    records: 0,
+    groups: 0,
+    syncs: 0,
+    bytesWritten: 0,
+    recordBytes: 0,
+    rolls: 0,
+    segmentsReleased: 0,
+    groupMicrosTotal: 0,
+    groupMicrosMax: 0,
+  };
+
+  constructor(state: DiskWalState, supply: SegmentSupply) {
+    this.state = state;
+    this.supply = supply;
+    this.tag = identityTag(state.identity, state.records.crc32);
+    this.syncsGroups = state.sync === 'each' || state.sync === 'group';
+    this.pending = new BoundedQueue(state.queuedBatchesMax);
+    this.acknowledgements = new BoundedQueue(state.queuedBatchesMax);
+    this.file = state.file;
+    this.offset = state.offset;
+    this.previousCrc = state.previousCrc;
+    this.lastBatch = state.nextBatch - 1;
+    this.writtenThrough = this.lastBatch;
+    this.durableThrough = this.lastBatch; // Opening synced all that it kept.
+    this.marked = state.marked;
+    supply.prepare(this.current.number + 1);
+  }
+
+  get hasSpace(): boolean {
+    return this.supply.hasSpace;
+  }
+
+  append(batch: readonly WalRecord[], mustSync: boolean, done: () => void): void {
+    if (this.phase === 'failed') return;
+    assert(this.phase === 'open', 'a closed log takes no batch');
+    if (batch.length > 0) {
+      this.counts.batches++;
+      this.enqueue(batch, mustSync, false);
+      if (mustSync) this.lastMustSync = this.lastBatch;
+      this.rollWhenFull();
+    }
+    if (!this.acknowledgements.push({ needs: this.lastMustSync, done })) this.failFull();
+    this.startWhenUrgent();
+    // Hints and empty batches behind durable ones wait for nothing but the end of this turn.
+    if (this.lastMustSync <= this.writtenThrough && !this.acksDeferred) {
+      this.acksDeferred = true;
+      this.state.clock.defer(() => {
+        this.acksDeferred = false;
+        this.acknowledge();
+      });
+    }
+  }
+
+  setCheckpointSource(source: () => readonly WalRecord[]): void {
+    this.checkpointSource = source;
+  }
+
+  release(snapshotIndex: LogIndex): void {
+    if (this.phase !== 'open' || snapshotIndex <= this.releaseIndex) return;
+    this.releaseIndex = snapshotIndex;
+    this.releaseBarrier = this.lastMustSync;
+    this.releaseWhenCovered();
+  }
+
+  onFatal(handler: (error: WalError) => void): void {
+    this.fatalHandler = handler;
+    if (this.fatal !== null) this.state.clock.defer(() => this.reportFatal());
+  }
+
+  stats(): WalStats {
+    return {
+      ...this.counts,
+      segmentsCreated: this.supply.created,
+      segmentsRecycled: this.supply.reused,
+      segments: this.state.segments.length,
+      queuedBatches: this.acknowledgements.length,
+    };
+  }
+
+  close(done: (error: WalError | null) => void): void {
+    assert(this.closeDone === null && this.phase !== 'closed', 'a log is closed once');
+    this.closeDone = done;
+    if (this.phase === 'failed') {
+      this.letGo();
+      return;
+    }
+    this.phase = 'closing';
+    this.delayTimer?.();
+    this.periodicTimer?.();
+    this.state.clock.defer(() => this.continueClosing());
+  }
+
+  /** A disk operation outside the way of batches failed: the log is as dead as after a write. */
+  failDisk(error: DiskError): void {
+    this.fail(new WalError('WAL_ERR_IO', `${error.code}: ${error.message}`, error.code));
+  }
+
+  private get current(): LiveSegment {
+    return required(this.state.segments.at(-1), 'a log has a last segment');
+  }
+
+  private enqueue(records: readonly WalRecord[], mustSync: boolean, opensSegment: boolean): void {
+    const bytes = batchBytesMax(records, this.state.records);
+    // Under `each` every batch is padded alone.
+    const bytesMax = this.state.sync === 'each' ? alignUp(bytes) : bytes;
+    const number = ++this.lastBatch;
+    if (!this.pending.push({ number, records, mustSync, opensSegment, bytesMax })) this.failFull();
+    this.pendingBytes += bytesMax;
+    if (mustSync) this.pendingMustSync++;
+    this.marked = false;
+  }
+
+  /**
+   * Queues the checkpoint of a new segment right behind the batch just taken, when what is queued
+   * would nearly fill this one and the next one is there. A batch that still does not fit makes its
+   * segment longer: so each segment but the first starts with a checkpoint, and any two neighbours
+   * may be cut apart by compaction.
+   */
+  private rollWhenFull(): void {
+    if (this.rollQueued || !this.supply.ready) return;
+    const { segmentBytes } = this.state;
+    const reserve = Math.min(SEGMENT_RESERVE_BYTES, segmentBytes / 4);
+    if (this.offset + alignUp(this.pendingBytes) + reserve <= segmentBytes) return;
+    this.rollQueued = true;
+    this.enqueue(this.checkpointSource?.() ?? [], true, true);
+  }
+
+  private startWhenUrgent(): void {
+    if (this.writing || this.phase === 'failed' || this.delayTimer !== null) return;
+    const large = this.pendingBytes >= this.state.groupBytesMax;
+    if (this.pendingMustSync === 0 && !large) return;
+    if (this.state.groupDelayMicros === 0 || large || this.phase === 'closing') {
+      this.startGroup();
+      return;
+    }
+    const { clock, groupDelayMicros } = this.state;
+    this.delayTimer = clock.schedule((clock.now() + groupDelayMicros) as Instant, () => {
+      this.delayTimer = null;
+      if (!this.writing && this.phase === 'open') this.startGroup();
+    });
+  }
+
+  private takeGroup(): QueuedBatch[] {
+    const group: QueuedBatch[] = [];
+    let bytes = 0;
+    for (;;) {
+      const next = this.pending.peek();
+      if (next === undefined) break;
+      if (group.length > 0 && next.opensSegment) break;
+      if (group.length > 0 && bytes + next.bytesMax > this.state.groupBytesMax) break;
+      this.pending.shift();
+      group.push(next);
+      bytes += next.bytesMax;
+      this.pendingBytes -= next.bytesMax;
+      if (next.mustSync) this.pendingMustSync--;
+      if (next.mustSync && this.state.sync === 'each') break;
+    }
+    return group;
+  }
+
+  private startGroup(): void {
+    const group = this.takeGroup();
+    const first = group[0];
+    if (first === undefined) return;
+    this.writing = true;
+    const startedAt = this.state.clock.now();
+    if (!first.opensSegment) this.writeGroup(group, startedAt);
+    else if (this.syncsGroups) this.openSegment(group, startedAt);
+    else this.sync(() => this.openSegment(group, startedAt));
+  }
+
+  private openSegment(group: readonly QueuedBatch[], startedAt: Instant): void {
+    const { number, file } = this.supply.take();
+    const first = required(group[0], 'a group has a first batch');
+    this.file.close((error) => {
+      if (error !== null) this.failDisk(error);
+    });
+    this.file = file;
+    this.offset = 0;
+    this.rollQueued = false;
+    this.counts.rolls++;
+    this.state.segments.push({
+      number,
+      firstBatch: first.number,
+      checkpoint: this.checkpointSource !== null,
+      fileBytes: this.state.segmentBytes,
+      highestIndex: 0,
+    });
+    this.supply.prepare(number + 1);
+    this.writeGroup(group, startedAt);
+  }
+
+  private writeGroup(batches: readonly QueuedBatch[], startedAt: Instant): void {
+    const { current } = this;
+    const opens = this.offset === 0;
+    const header = {
+      format: FORMAT_VERSION,
+      identity: this.state.identity,
+      segment: current.number,
+      firstBatch: current.firstBatch,
+      previousCrc: this.previousCrc,
+      checkpoint: current.checkpoint,
+    };
+    const context = {
+      segment: current.number,
+      previousCrc: this.previousCrc,
+      durableThrough: this.durableThrough,
+      tag: this.tag,
+      header: opens ? header : null,
+    };
+    const group = encodeGroup(batches, context, this.state.records);
+    assert(group.bytes % BLOCK_BYTES === 0, 'a group is whole blocks');
+    const at = this.offset;
+    this.offset += group.bytes;
+    this.previousCrc = group.lastCrc;
+    current.fileBytes = Math.max(current.fileBytes, this.offset);
+    current.highestIndex = Math.max(current.highestIndex, group.highestIndex);
+    const parts = gather(group.parts, group.bytes, this.buffer);
+    this.file.write(at, parts, (error) => {
+      if (error !== null) return this.failDisk(error);
+      if (!this.syncsGroups || this.state.writeThrough) return this.endGroup(group, startedAt);
+      this.file.sync((syncError) => {
+        if (syncError !== null) return this.failDisk(syncError);
+        this.endGroup(group, startedAt);
+      });
+    });
+  }
+
+  private endGroup(group: EncodedGroup, startedAt: Instant): void {
+    if (this.phase === 'failed') return;
+    const { counts } = this;
+    const micros = this.state.clock.now() - startedAt;
+    counts.groups++;
+    counts.records += group.recordCount;
+    counts.recordBytes += group.recordBytes;
+    counts.bytesWritten += group.bytes;
+    counts.groupMicrosTotal += micros;
+    counts.groupMicrosMax = Math.max(counts.groupMicrosMax, micros);
+    this.writing = false;
+    this.writtenThrough = group.lastBatch;
+    if (this.syncsGroups) {
+      counts.syncs++;
+      this.durableThrough = group.lastBatch;
+    } else if (this.state.sync === 'periodic') this.syncLater();
+    this.startWhenUrgent(); // The disk works on while the host handles the completions.
+    this.acknowledge();
+    this.releaseWhenCovered();
+    this.continueClosing();
+  }
+
+  private acknowledge(): void {
+    for (;;) {
+      const next = this.acknowledgements.peek();
+      if (this.phase === 'failed' || next === undefined) return;
+      if (next.needs > this.writtenThrough) return;
+      this.acknowledgements.shift();
+      next.done();
+    }
+  }
+
+  private syncLater(): void {
+    if (this.periodicTimer !== null || this.phase !== 'open') return;
+    const { clock, periodicMicros } = this.state;
+    this.periodicTimer = clock.schedule((clock.now() + periodicMicros) as Instant, () => {
+      this.periodicTimer = null;
+      if (this.durableThrough < this.writtenThrough) this.sync(() => {});
+    });
+  }
+
+  /** Syncs what is written now; a sync under way does not cover it, so another one follows. */
+  private sync(done: () => void): void {
+    this.syncWanted.push(done);
+    if (this.syncing || this.phase === 'failed') return;
+    const wanted = this.syncWanted;
+    this.syncWanted = [];
+    this.syncing = true;
+    const covered = this.writtenThrough;
+    this.file.sync((error) => {
+      if (error !== null) return this.failDisk(error);
+      if (this.phase === 'failed') return;
+      this.syncing = false;
+      this.counts.syncs++;
+      this.durableThrough = Math.max(this.durableThrough, covered);
+      if (this.syncWanted.length > 0) this.sync(() => {});
+      for (const callback of wanted) callback();
+      if (this.durableThrough < this.writtenThrough && this.state.sync === 'periodic') {
+        this.syncLater();
+      }
+      this.releaseWhenCovered();
+      this.continueClosing();
+    });
+  }
+
+  /** Lets the oldest segment go when nothing needs it; one at a time, each name change durable. */
+  private releaseWhenCovered(): void {
+    const [oldest, newer] = this.state.segments;
+    if (this.releasing || this.phase !== 'open' || oldest === undefined) return;
+    if (newer === undefined || !newer.checkpoint) return;
+    if (this.releaseIndex === 0 || oldest.highestIndex > this.releaseIndex) return;
+    if (this.durableThrough < Math.max(newer.firstBatch, this.releaseBarrier)) {
+      const written = this.writtenThrough > this.durableThrough;
+      if (!this.syncsGroups && written && !this.syncing) this.sync(() => {});
+      return;
+    }
+    this.releasing = true;
+    const { disk, directory, segments, segmentBytes } = this.state;
+    const path = `${directory}/${segmentName(oldest.number)}`;
+    const reuse = nameForReuse(oldest.number);
+    const recycles = this.supply.wantsRecycled && oldest.fileBytes === segmentBytes;
+    const renamed = (error: DiskError | null): void => {
+      if (error !== null) {
+        this.failDisk(error);
+        return;
+      }
+      disk.syncDirectory(directory, (syncError) => {
+        if (syncError !== null) return this.failDisk(syncError);
+        this.releasing = false;
+        segments.shift();
+        this.counts.segmentsReleased++;
+        if (recycles) this.supply.addRecycled(reuse);
+        this.releaseWhenCovered();
+        this.continueClosing();
+      });
+    };
+    if (recycles) disk.rename(path, `${directory}/${reuse}`, renamed);
+    else disk.remove(path, renamed);
+  }
+
+  /** Closing: what waits is written, then made durable, then a mark proves the end; then let go. */
+  private continueClosing(): void {
+    if (this.phase !== 'closing' || this.writing || this.syncing || this.releasing) return;
+    if (this.pending.length > 0) {
+      this.startGroup();
+    } else if (this.durableThrough < this.writtenThrough) {
+      this.sync(() => {});
+    } else if (!this.marked && this.lastBatch > 0) {
+      // The mark is an empty batch; it says that all before it is durable, so that damage to the
+      // last real batch can be told from a torn write.
+      this.enqueue([], true, false);
+      this.marked = true;
+      this.startGroup();
+    } else {
+      this.phase = 'closed';
+      this.acknowledge();
+      this.letGo();
+    }
+  }
+
+  private letGo(): void {
+    const done = this.closeDone;
+    this.supply.stop(() => {
+      this.file.close(() => done?.(this.fatal));
+    });
+  }
+
+  private failFull(): void {
+    const limit = this.state.queuedBatchesMax;
+    this.fail(new WalError('WAL_ERR_QUEUE_FULL', `more than ${limit} batches wait for the disk`));
+  }
+
+  /** The end: nothing is acknowledged any more, nothing is retried (safety net S5). */
+  private fail(error: WalError): void {
+    if (this.phase === 'failed' || this.phase === 'closed') return;
+    this.phase = 'failed';
+    this.fatal = error;
+    this.delayTimer?.();
+    this.periodicTimer?.();
+    this.acknowledgements.drain();
+    this.pending.drain();
+    if (this.closeDone !== null) this.letGo();
+    this.state.clock.defer(() => this.reportFatal());
+  }
+
+  private reportFatal(): void {
+    const handler = this.fatalHandler;
+    if (handler === null || this.fatal === null) return;
+    this.fatalHandler = null;
+    handler(this.fatal);
+  }
+}

@@ -1,0 +1,73 @@
+import { assert } from '@quorate/foundation';
+
+const PREFIX = 0x77; // 'w'
+const END = 0x3a; // ':'
+const DIGIT_0 = 0x30;
+const FILLER = 0x2e; // '.'
+
+/** The fewest bytes of a value: `w`, up to ten digits and `:`. */
+export const VALUE_BYTES_MIN = 12;
+
+/**
+ * The value of write number `writeNumber` (0 to 2^32 - 1), exactly `payloadBytes` long and at least
+ * {@link VALUE_BYTES_MIN}: `w123:` and filler, in ASCII. Each write has a number of its own, so a
+ * checker can tell from a value which write it came from.
+ */
+export function encodeValue(writeNumber: number, payloadBytes: number): Uint8Array {
+  assert(Number.isInteger(writeNumber) && writeNumber >= 0, 'a write number is a whole number');
+  assert(writeNumber <= 0xffff_ffff, 'a write number fits 32 bits');
+  assert(payloadBytes >= VALUE_BYTES_MIN, `a value has at least ${VALUE_BYTES_MIN} bytes`);
+  const bytes = new Uint8Array(payloadBytes).fill(FILLER);
+  let length = 1;
+  for (let rest = Math.floor(writeNumber / 10); rest > 0; rest = Math.floor(rest / 10)) length++;
+  bytes[0] = PREFIX;
+  let rest = writeNumber;
+  for (let place = length; place >= 1; place--) {
+    bytes[place] = DIGIT_0 + (rest % 10);
+    rest = Math.floor(rest / 10);
+  }
+  bytes[length + 1] = END;
+  return bytes;
+}
+
+/** The write number of a value made by {@link encodeValue}, or null for any other bytes. */
+export function writeNumberOf(value: Uint8Array): number | null {
+  if (value[0] !== PREFIX) return null;
+  let number = 0;
+  for (let place = 1; place < value.length && place <= 11; place++) {
+    const byte = value[place] as number;
+    if (byte === END && place > 1) return number;
+    if (byte < DIGIT_0 || byte > DIGIT_0 + 9) return null;
+    number = number * 10 + (byte - DIGIT_0);
+  }
+  return null;
+}
+
+/** How a history writes the value of a write: short, and equal exactly for equal writes. */
+export function valueName(writeNumber: number): string {
+  return `w${writeNumber}`;
+}
+
+/**
+ * What one client last saw of each key, for the expected value of a cas. Known write numbers are
+ * kept exactly; a key never seen, or seen absent, expects "no such key".
+ */
+export class KnownValues {
+  private readonly numbers: Float64Array;
+
+  constructor(keyCount: number) {
+    this.numbers = new Float64Array(keyCount).fill(-1);
+  }
+
+  /** Notes that `key` was seen with the value of `writeNumber`, or absent (null). */
+  note(key: number, writeNumber: number | null): void {
+    assert(key >= 0 && key < this.numbers.length, 'the key is one of the keys');
+    this.numbers[key] = writeNumber ?? -1;
+  }
+
+  /** The write number to expect, or null for "no such key". */
+  expected(key: number): number | null {
+    const number = this.numbers[key] ?? -1;
+    return number < 0 ? null : number;
+  }
+}
