@@ -21,6 +21,7 @@ import {
   openNodeDisk,
   openWal,
 } from '@quorate/wal';
+import { CLIENT_SERVICE_PATH } from './client-service-path.ts';
 import { engineConfig } from './engine-settings.ts';
 import { ServerError } from './errors.ts';
 import { type HttpEdge, openHttpEdge } from './http/http-server.ts';
@@ -240,9 +241,6 @@ function openClientPort(options: ServerOptions, service: ReplicaService): Promis
     });
   });
 }
-
-/** The gRPC method of the client port, as `libs/client/client.proto` publishes it. */
-export const CLIENT_SERVICE_PATH = '/quorate.client.v1.KvStream/Exchange';
 
 async function openHttp(
   options: ServerOptions,

@@ -11,6 +11,9 @@ import {
   readAnswers,
 } from './wire.ts';
 
+/** A watch that fires later than this share of the silence says that this process stood still. */
+const STALL_SHARE = 4;
+
 /** What a connection tells the client. */
 export interface ConnectionOwner {
   /** The answer of an operation that was sent here; the object is reused. */
@@ -24,8 +27,9 @@ export interface ConnectionOwner {
 /** One connection to one replica with its requests in flight. */
 export class ClientConnection implements FrameHandlers {
   readonly address: string;
-  open = true;
   framesSent = 0;
+  /** True once the replica answered anything. */
+  heard = false;
   private readonly channel: FrameChannel;
   private readonly clock: Clock;
   private readonly owner: ConnectionOwner;
@@ -70,7 +74,8 @@ export class ClientConnection implements FrameHandlers {
     operation.connection = this;
     operation.requestId = id;
     this.inFlight.set(id, operation);
-    const timeout = operation.deadline - now;
+    // A deadline that passed a moment ago still sends a request; the wheel ends it in time.
+    const timeout = Math.max(1, Math.floor(operation.deadline - now));
     if (operation.kind === 'get') {
       addReadRequest(this.requests, id, operation.key, operation.level, timeout);
     } else if (operation.kind === 'status') {
@@ -101,6 +106,7 @@ export class ClientConnection implements FrameHandlers {
   frame(bytes: Uint8Array): void {
     // Whoever answers is alive: the silence, if any, starts anew for what is still owed.
     this.silentSince = 0;
+    this.heard = true;
     try {
       readAnswers(bytes, this.take);
     } catch (error) {
@@ -114,7 +120,6 @@ export class ClientConnection implements FrameHandlers {
   drained(): void {}
 
   closed(): void {
-    this.open = false;
     this.cancelWatch?.();
     const operations = [...this.inFlight.values()];
     this.inFlight.clear();
@@ -141,8 +146,22 @@ export class ClientConnection implements FrameHandlers {
     this.cancelWatch = this.clock.schedule(at, () => {
       this.cancelWatch = null;
       if (this.silentSince === 0) return;
-      if (this.clock.now() - this.silentSince >= this.silenceMicros) this.channel.close();
-      else this.watch();
+      const now = this.clock.now();
+      if (now - at > this.silenceMicros / STALL_SHARE) {
+        // This process stood still and may not have read what was answered: the watch starts anew.
+        this.silentSince = now;
+      } else if (now - this.silentSince >= this.silenceMicros) {
+        this.clock.defer(() => this.giveUp());
+        return;
+      }
+      this.watch();
     });
+  }
+
+  /** Sockets were read since the watch fired; without an answer still, the replica is silent. */
+  private giveUp(): void {
+    const silent = this.clock.now() - this.silentSince >= this.silenceMicros;
+    if (this.silentSince !== 0 && silent) this.channel.close();
+    else this.watch();
   }
 }

@@ -30,7 +30,7 @@ const ANSWER_FRAME_BYTES_MAX = 1024 * 1024;
 /** A paused channel may still deliver; requests beyond this multiple of the limit are refused. */
 const REFUSED_FACTOR = 2;
 
-/** Opens a client port: reads requests, asks the service, and sends each turn's answers together. */
+/** Opens a client port: reads requests, asks the service, sends each turn's answers together. */
 export function serveClients(options: ServeClientsOptions, done: ServeClientsDone): void {
   const server = new StreamServer(options);
   options.network.listen(

@@ -27,6 +27,7 @@ import type { Answer } from './wire.ts';
 /** The limits of a client unless stated. */
 export const DEFAULT_CLIENT_LIMITS: ClientLimits = {
   operationsPendingMax: 65_536,
+  operationBytesMax: 16 * 1024 * 1024,
   requestsInFlightMax: 8192,
   sessionWindowMax: 1024,
   frameBytesMax: 256 * 1024,
@@ -134,7 +135,9 @@ class KvClient implements Client, ConnectionOwner {
     this.pool.stop();
     const waiting = [...this.retries.drain(), ...this.fresh.drain()];
     this.options.clock.defer(() => {
-      for (const operation of waiting) this.endWaiting(operation, 'client_closed', '');
+      for (const operation of waiting) {
+        this.endWaiting(operation, { definite: 'client_closed', inDoubt: 'disconnected' }, '');
+      }
     });
   }
 
@@ -165,6 +168,8 @@ class KvClient implements Client, ConnectionOwner {
     if (connection.address === this.finder.target) this.finder.moveOn();
     const message = `${connection.address} closed the connection`;
     for (const operation of operations) this.inDoubt(operation, 'disconnected', message);
+    // A replica that accepts and closes at once must not be dialled in a tight loop.
+    if (!connection.heard) this.hold();
     this.pumpLater();
   }
 
@@ -182,15 +187,22 @@ class KvClient implements Client, ConnectionOwner {
     const deadline = clock.now() + timeout;
     const operation = new Operation(kind, key, value, condition, level, deadline, done);
     this.pending++;
-    if (this.isClosed || this.pending > this.limits.operationsPendingMax) {
-      const code = this.isClosed ? 'client_closed' : 'overloaded';
-      const message = this.isClosed ? '' : 'too many operations are pending in this client';
-      clock.defer(() => this.endWaiting(operation, code, message));
+    const refusal = this.refusalOf(operation);
+    if (refusal !== null) {
+      const result = failedResult(operation, 'fail', refusal, 'refused by this client');
+      clock.defer(() => this.complete(operation, result));
       return;
     }
     this.wheel.add(operation);
     this.fresh.push(operation);
     this.pumpLater();
+  }
+
+  private refusalOf(operation: Operation): ClientErrorCode | null {
+    if (this.isClosed) return 'client_closed';
+    if (this.pending > this.limits.operationsPendingMax) return 'overloaded';
+    const bytes = operation.key.length + operation.value.length;
+    return bytes > this.limits.operationBytesMax ? 'value_too_large' : null;
   }
 
   /** What is asked for in one turn leaves at its end, in one frame. */
@@ -316,7 +328,9 @@ class KvClient implements Client, ConnectionOwner {
       const result = failedResult(operation, outcome, 'deadline_exceeded', 'no answer in time');
       this.complete(operation, result);
     } else {
-      this.endWaiting(operation, operation.lastError ?? 'not_sent', 'the deadline passed');
+      const definite = operation.lastError ?? 'not_sent';
+      const codes = { definite, inDoubt: 'deadline_exceeded' } as const;
+      this.endWaiting(operation, codes, 'the deadline passed');
     }
     this.retries.trim();
     this.fresh.trim();
@@ -324,8 +338,12 @@ class KvClient implements Client, ConnectionOwner {
   }
 
   /** Ends an operation that is not under way now; it is unknown if an attempt was in doubt. */
-  private endWaiting(operation: Operation, code: ClientErrorCode, message: string): void {
-    const told = operation.inDoubt ? 'disconnected' : code;
+  private endWaiting(
+    operation: Operation,
+    codes: { readonly definite: ClientErrorCode; readonly inDoubt: ClientErrorCode },
+    message: string,
+  ): void {
+    const told = operation.inDoubt ? codes.inDoubt : codes.definite;
     const outcome = operation.inDoubt ? 'unknown' : 'fail';
     this.complete(operation, failedResult(operation, outcome, told, message));
   }

@@ -57,6 +57,8 @@ export type RetryPolicy = 'until-deadline' | 'none';
 export interface ClientLimits {
   /** Operations accepted and not completed; beyond it new ones fail with `overloaded`. */
   readonly operationsPendingMax: number;
+  /** Bytes of one key and value; more fail with `value_too_large` without being sent. */
+  readonly operationBytesMax: number;
   /** Requests sent on one connection and not answered; beyond it operations wait here. */
   readonly requestsInFlightMax: number;
   /**

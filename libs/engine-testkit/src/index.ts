@@ -8,3 +8,4 @@ export {
   type ConformanceOptions,
   expectThat,
 } from './kit.ts';
+export { caughtBy, PLANTED_BUGS, type PlantedBug, plantedBugSuite } from './planted-bugs.ts';

@@ -20,6 +20,7 @@ import {
 } from './sessions.ts';
 import { SnapshotRestorer } from './snapshot-restorer.ts';
 import { SnapshotWriter } from './snapshot-writer.ts';
+import { ValueSlabs } from './value-slabs.ts';
 
 /** What `get` finds: the value (not to be changed) and the revision at which it was written. */
 export interface KvFound {
@@ -36,6 +37,7 @@ export interface KvFound {
 export class KvStateMachine implements StateMachine {
   private entries = new EntryTable();
   private sessions: SessionTable;
+  private readonly values = new ValueSlabs();
   private restorer: SnapshotRestorer | null = null;
   private lastApplied: LogIndex = logIndex(0);
   private currentRevision = 0;
@@ -180,9 +182,8 @@ export class KvStateMachine implements StateMachine {
     }
     if (command.operation === 'put') {
       this.currentRevision++;
-      // A copy: the command is a view, and a small value must not keep a whole batch alive. Not
-      // `slice`, which is a view again where the bytes came in a Node Buffer.
-      this.entries.set(key, new Uint8Array(command.value), this.currentRevision, before);
+      const value = this.values.keep(command.value);
+      this.entries.set(key, value, this.currentRevision, before);
       return this.done(before === undefined, false);
     }
     if (before === undefined) return this.done(false, false);

@@ -5,6 +5,7 @@ import { latin1FromBytes } from './latin1.ts';
 import { decodeResult } from './result.ts';
 import { type KvSessionLimits, type SessionResult, SessionTable } from './sessions.ts';
 import { SNAPSHOT_FORMAT_VERSION } from './snapshot-writer.ts';
+import { ValueSlabs } from './value-slabs.ts';
 
 /** The longest field of a snapshot: bounds what damaged bytes can make a replica collect. */
 const FIELD_BYTES_MAX = 64 * 1024 * 1024;
@@ -25,6 +26,7 @@ export interface RestoredState {
 export class SnapshotRestorer {
   private readonly entries = new EntryTable();
   private readonly sessions: SessionTable;
+  private readonly values = new ValueSlabs();
   private pending: Uint8Array = NO_BYTES;
   private appliedIndex = 0;
   private revision = 0;
@@ -102,7 +104,7 @@ export class SnapshotRestorer {
     if (revision === 0 || revision > this.revision) {
       throw new MalformedBytes(`an entry has revision ${revision} of ${this.revision}`);
     }
-    this.entries.set(name, new Uint8Array(value), revision, undefined);
+    this.entries.set(name, this.values.keep(value), revision, undefined);
   }
 
   private session(body: ProtoReader): void {

@@ -1,8 +1,8 @@
-import { EntryType, RecordKind, type WalRecord } from '@quorate/consensus';
+import { RecordKind, type WalRecord } from '@quorate/consensus';
 import { type Ballot, compareBallots, describeBallot, NO_BALLOT, sameBallot } from './ballot.ts';
 import type { Context } from './context.ts';
 import type { Accept, PromiseChunk, SlotRange } from './messages.ts';
-import { promiseRecord, sameValue } from './records.ts';
+import { holdsValue, promiseRecord, sameValue } from './records.ts';
 
 /**
  * The acceptor: two separate facts, the ballot promised and, per slot, the ballot and value
@@ -132,7 +132,7 @@ export class Acceptor {
       if (record.index !== slot || !isAcceptAt(record, message.ballot)) {
         return `accept ${describeBallot(message.ballot)} holds a foreign record`;
       }
-      if (record.entryType === EntryType.none) return 'accept holds no value';
+      if (!holdsValue(record)) return 'accept holds no value';
       const held = slots.isChosen(slot) ? slots.record(slot) : null;
       if (held !== null && !sameValue(held, record)) return 'accept contradicts a chosen value';
       slot++;

@@ -4,10 +4,10 @@ import type { Acceptor } from './acceptor.ts';
 import { type Context, NEVER } from './context.ts';
 import type { Learner } from './learner.ts';
 import type { CatchUpReply, SnapshotOffer } from './messages.ts';
-import { chosenRecord } from './records.ts';
+import { chosenRecord, holdsValue } from './records.ts';
 
-/** How many election timeouts an announced snapshot may take before it is asked for again. */
-const SNAPSHOT_PATIENCE_TIMEOUTS = 100;
+/** After how many election timeouts the sender of an announced snapshot is asked how it goes. */
+const SNAPSHOT_PATIENCE_TIMEOUTS = 2;
 
 /**
  * Asks other replicas for chosen values that this one missed. Any replica that knows them may
@@ -43,6 +43,7 @@ export class CatchUp {
   /** Asks a source at once: a new leader must learn what is trimmed before it proposes. */
   urge(source: NodeId, chosenPrefix: number): void {
     this.target = Math.max(this.target, chosenPrefix);
+    if (this.asked) return;
     this.source = source;
     this.ask();
   }
@@ -51,6 +52,7 @@ export class CatchUp {
   tick(): void {
     if (this.deadline > this.context.now) return;
     this.deadline = NEVER;
+    const awaitsFile = this.announced !== null;
     this.announced = null;
     const prefix = this.learner.chosenPrefix;
     if (prefix >= this.target) {
@@ -63,7 +65,7 @@ export class CatchUp {
       this.wait(this.context.config.heartbeatMicros / 2);
       return;
     }
-    if (this.asked) this.source = this.another();
+    if (this.asked && !awaitsFile) this.source = this.another();
     this.ask();
   }
 
@@ -71,7 +73,8 @@ export class CatchUp {
   onReply(from: NodeId, message: CatchUpReply): string | null {
     let slot = message.firstSlot;
     for (const record of message.chosen) {
-      if (record.kind !== RecordKind.chosen || record.index !== slot) return 'foreign record';
+      const expected = record.kind === RecordKind.chosen && record.index === slot;
+      if (!expected || !holdsValue(record)) return 'catch-up holds a foreign record';
       slot++;
     }
     if (message.firstSlot > this.learner.chosenPrefix + 1) return 'catch-up beyond a gap';
@@ -90,7 +93,10 @@ export class CatchUp {
     return null;
   }
 
-  /** A snapshot is on its way; wait for its file instead of asking again. */
+  /**
+   * A snapshot is on its way. Its sender is asked again from time to time: it says so again while
+   * it sends, starts anew when the transfer failed, and is replaced when it is silent.
+   */
   onOffer(from: NodeId, message: SnapshotOffer): string | null {
     if (message.slot <= this.learner.chosenPrefix) return 'snapshot offer covers nothing new';
     this.announced = message;
@@ -100,10 +106,14 @@ export class CatchUp {
     return null;
   }
 
-  /** True when this very file was announced by this replica. */
-  expects(from: NodeId, meta: SnapshotMeta): boolean {
+  /**
+   * True when the file is another one than its sender announced. Without an announcement (it may
+   * be lost, or late) any replica's snapshot is welcome: it covers only what is chosen.
+   */
+  contradicts(from: NodeId, meta: SnapshotMeta): boolean {
     const offer = this.announced;
-    return offer !== null && this.source === from && matches(offer, meta);
+    if (offer === null || this.source !== from || offer.slot !== meta.index) return false;
+    return offer.digest !== meta.digest || offer.bytes !== meta.bytes;
   }
 
   /** The announced snapshot arrived or will not. */
@@ -139,10 +149,6 @@ export class CatchUp {
     const next = peers.find((peer) => peer > this.source);
     return next ?? peers[0] ?? 0;
   }
-}
-
-function matches(offer: SnapshotOffer, meta: SnapshotMeta): boolean {
-  return offer.slot === meta.index && offer.digest === meta.digest && offer.bytes === meta.bytes;
 }
 
 /**
@@ -197,8 +203,7 @@ export class CatchUpServer {
 
   private offer(to: NodeId): void {
     const meta = this.snapshot;
-    if (meta === null || this.transfers.has(to)) return;
-    this.transfers.add(to);
+    if (meta === null) return;
     this.context.outbox.send([to], {
       kind: 'snapshotOffer',
       promised: this.acceptor.promised,
@@ -206,6 +211,8 @@ export class CatchUpServer {
       digest: meta.digest,
       bytes: meta.bytes,
     });
+    if (this.transfers.has(to)) return;
+    this.transfers.add(to);
     this.context.outbox.transfer(to, meta);
   }
 }

@@ -20,8 +20,12 @@ export class Durability {
     this.chosenPrefix = chosenPrefix;
   }
 
-  /** Notes a Ready that the host took. */
+  /** Notes a Ready that the host took. One of hints alone, behind no other, waits for no disk. */
   taken(number: number, chosenPrefix: number, mustSync: boolean): void {
+    if (!mustSync && this.head === this.waiting.length) {
+      this.chosenPrefix = chosenPrefix;
+      return;
+    }
     this.waiting.push({ number, at: this.context.now, chosenPrefix, mustSync });
   }
 

@@ -187,13 +187,10 @@ export class MultiPaxosEngine implements ConsensusEngine<PaxosMessage> {
    * that far behind in phase 2 has been superseded and stands down first.
    */
   snapshotOffered(from: NodeId, meta: SnapshotMeta): void {
-    const expected = this.catchUp.expects(from, meta);
-    if (!expected || meta.index <= this.learner.chosenPrefix) {
-      this.context.ignore(
-        from,
-        expected ? 'snapshot covers nothing new' : 'snapshot not announced',
-      );
-      if (expected) this.catchUp.snapshotEnded();
+    const refusal = this.snapshotRefusal(from, meta);
+    if (refusal !== null) {
+      this.context.ignore(from, refusal);
+      this.catchUp.snapshotEnded();
       return;
     }
     if (this.proposer.phase2?.serving) this.proposer.standDown('behind the snapshot of a peer');
@@ -228,6 +225,7 @@ export class MultiPaxosEngine implements ConsensusEngine<PaxosMessage> {
   takeReady(): Ready<PaxosMessage> {
     const { proposer, learner, acceptor, context } = this;
     if (proposer.reads?.asking) proposer.heartbeat();
+    proposer.confirmReads();
     proposer.phase2?.send();
     proposer.followerReads.send(proposer.leader);
     acceptor.flush(learner.chosenPrefix);
@@ -292,6 +290,12 @@ export class MultiPaxosEngine implements ConsensusEngine<PaxosMessage> {
       through++;
     }
     slots.trimThrough(through);
+  }
+
+  private snapshotRefusal(from: NodeId, meta: SnapshotMeta): string | null {
+    if (this.context.voters.bitOf(from) === 0) return 'sender is no other voter';
+    if (meta.index <= this.learner.chosenPrefix) return 'snapshot covers nothing new';
+    return this.catchUp.contradicts(from, meta) ? 'snapshot is not the one announced' : null;
   }
 
   private lowestNeeded(): number {

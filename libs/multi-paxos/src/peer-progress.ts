@@ -63,7 +63,6 @@ export class PeerProgress {
 
   /** Releases what an answer covers; progress restores the shortest retransmission interval. */
   answered(message: Accepted, now: number, retransmitMicros: number): void {
-    this.learned(message.chosenPrefix);
     for (const range of message.ranges) {
       if (range.first <= this.match + 1) this.match = Math.max(this.match, range.last);
     }

@@ -2,7 +2,8 @@ import { type NodeId, RecordKind, type WalRecord } from '@quorate/consensus';
 import { type Ballot, compareBallots, sameBallot } from './ballot.ts';
 import type { Context } from './context.ts';
 import type { PromiseChunk } from './messages.ts';
-import { acceptRecord, ballotOf, chosenRecord, NOOP } from './records.ts';
+import { acceptRecord, ballotOf, chosenRecord, holdsValue, NOOP } from './records.ts';
+import { SLOT_GAP_MAX } from './slots.ts';
 
 /**
  * Phase 1 of one ballot over the whole undecided range (the scout of Paxos Made Moderately Complex,
@@ -71,7 +72,7 @@ export class Phase1 {
     const refusal = this.refusal(chunk);
     if (refusal !== null) return refusal;
     for (const record of chunk.accepted) this.merge(record, record.index <= chunk.chosenPrefix);
-    this.highest = Math.max(this.highest, chunk.trimMark, chunk.chosenPrefix);
+    this.highest = Math.max(this.highest, chunk.trimMark);
     if (chunk.trimMark > this.trimmed) {
       this.trimmed = chunk.trimMark;
       this.source = from;
@@ -95,12 +96,13 @@ export class Phase1 {
 
   private refusal(chunk: PromiseChunk): string | null {
     if (!chunk.last && chunk.throughSlot < chunk.fromSlot) return 'promise chunk without progress';
-    let previous = chunk.fromSlot - 1;
+    let previous = Math.max(chunk.fromSlot - 1, chunk.trimMark);
     for (const record of chunk.accepted) {
       const known = record.kind === RecordKind.chosen || record.kind === RecordKind.accept;
-      if (!known || record.index <= previous || record.index > chunk.throughSlot) {
-        return 'promise chunk holds a foreign record';
-      }
+      const inOrder = record.index > previous && record.index <= chunk.throughSlot;
+      if (!known || !inOrder || !holdsValue(record)) return 'promise chunk holds a foreign record';
+      // No acceptor stores a slot that far ahead; filling such a gap with no-ops would never end.
+      if (record.index - previous > SLOT_GAP_MAX) return 'promise chunk jumps too far ahead';
       if (compareBallots(ballotOf(record), chunk.ballot) >= 0) {
         return 'promise reports an accept at or above its ballot';
       }

@@ -122,6 +122,7 @@ export class Phase2 {
   /** Phase 2b from a peer: only accepts at this ballot count, per slot (MP-04). */
   onAccepted(peer: PeerProgress, message: Accepted): void {
     if (!this.serving) return; // Nothing was proposed yet, so nothing can be accepted.
+    peer.learned(Math.min(message.chosenPrefix, this.learner.chosenPrefix));
     peer.answered(message, this.context.now, this.retransmitMicros);
     for (const range of message.ranges) {
       const first = Math.max(range.first, this.learner.chosenPrefix + 1);

@@ -162,7 +162,8 @@ export class Proposer {
   /** Phase 1b as the proposer that asked. */
   onPromise(from: NodeId, chunk: PromiseChunk): void {
     const { phase1 } = this;
-    if (!answers(phase1, chunk.ballot)) {
+    // A new leader that still learns trimmed slots keeps its phase 1, but has won it already.
+    if (this.stage !== 'phase-1' || !answers(phase1, chunk.ballot)) {
       this.context.ignore(from, 'promise for another ballot');
       return;
     }
@@ -225,10 +226,14 @@ export class Proposer {
     this.context.event('firstCommit', this.context.id, `slot ${first}`);
   }
 
-  /** Confirms reads up to the newest heartbeat round that a quorum answered. */
+  /**
+   * Confirms reads up to the newest heartbeat round that a quorum answered, once each slot that may
+   * have been chosen before this ballot is chosen under it (MP-24).
+   */
   confirmReads(): void {
     const { phase2, reads } = this;
-    if (phase2 === null || reads === null) return;
+    if (phase2 === null || reads === null || !reads.confirming) return;
+    if (this.parts.learner.chosenPrefix < phase2.recoveredThrough) return;
     const sequence = this.context.voters.reachedByQuorum((voter) =>
       voter === this.context.id ? reads.sequence : (phase2.peer(voter)?.confirmed ?? 0),
     );

@@ -42,6 +42,11 @@ export class LeaderReads {
     return this.waiting.length > 0;
   }
 
+  /** True when reads wait for answers to a round. */
+  get confirming(): boolean {
+    return this.rounds.length > 0;
+  }
+
   /** The sequence of the newest round. */
   get sequence(): number {
     return this.newest;

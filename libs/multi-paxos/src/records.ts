@@ -64,6 +64,11 @@ export const NOOP: { readonly entryType: EntryType; readonly payload: Uint8Array
   payload: NO_BYTES,
 };
 
+/** True when a record carries a value that this engine proposes: a command batch or a no-op. */
+export function holdsValue(record: WalRecord): boolean {
+  return record.entryType === EntryType.command || record.entryType === EntryType.noop;
+}
+
 /** True when both records hold the same value, under whatever ballots. */
 export function sameValue(a: WalRecord, b: WalRecord): boolean {
   return a.entryType === b.entryType && equalBytes(a.payload, b.payload);

@@ -156,7 +156,8 @@ function onHeartbeatReply(parts: ReplicaParts, from: NodeId, message: HeartbeatR
     return;
   }
   peer.confirmed = Math.max(peer.confirmed, message.sequence);
-  peer.learned(message.chosenPrefix);
+  // What a peer knows beyond this leader is learned from it first, and counts afterwards.
+  peer.learned(Math.min(message.chosenPrefix, parts.learner.chosenPrefix));
   parts.catchUp.notice(from, message.chosenPrefix);
   parts.proposer.confirmReads();
 }
@@ -215,6 +216,9 @@ function refusalOf(context: Context, from: NodeId, message: PaxosMessage): strin
       }
   }
   if (!isRound(message.ballot.round)) return 'ballot round out of range';
+  if (message.kind === 'preempted' && !isRound(message.promised.round)) {
+    return 'promised round out of range';
+  }
   return positionRefusal(message);
 }
 

@@ -1,4 +1,4 @@
-import type { Instant, LogIndex, NodeId, Outbound } from '@quorate/consensus';
+import type { Instant, LogIndex, NodeId } from '@quorate/consensus';
 import { assert } from '@quorate/foundation';
 import type { RaftCore } from './core.ts';
 import type { AppendEntries, Heartbeat, Term } from './messages.ts';
@@ -108,7 +108,7 @@ export class Broadcast {
     let append = this.appends.find(
       ({ message }) =>
         message.prevLogIndex === follower.next - 1 &&
-        (message.entries.length > 0) === (entriesMax > 0 && follower.next <= core.log.lastIndex),
+        message.entries.length > 0 === (entriesMax > 0 && follower.next <= core.log.lastIndex),
     );
     if (append === undefined) {
       const prevLogIndex = (follower.next - 1) as LogIndex;
@@ -172,8 +172,8 @@ export class Broadcast {
 
   private flush(): void {
     const { output } = this.core;
-    for (const { to, message } of this.appends) output.messages.push({ to, message } as Outbound<AppendEntries>);
-    for (const { to, message } of this.beats) output.messages.push({ to, message } as Outbound<Heartbeat>);
+    for (const { to, message } of this.appends) output.early(to, message);
+    for (const { to, message } of this.beats) output.early(to, message);
     this.appends = [];
     this.beats = [];
   }

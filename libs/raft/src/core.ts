@@ -53,6 +53,8 @@ export class RaftCore {
   appliedIndex: LogIndex;
   snapshot: SnapshotMeta | null;
   membership: Membership;
+  /** The index that brought the membership; 0 for the one the cluster was started with. */
+  membershipIndex: LogIndex;
   quorum: QuorumSystem;
   /** Every other member, sorted by id. */
   peers: readonly NodeId[] = [];
@@ -80,7 +82,8 @@ export class RaftCore {
     this.appliedIndex = recovered.snapshotIndex;
     this.snapshot = fields.snapshot;
     this.membership = fields.snapshot?.membership ?? config.membership;
-    this.quorum = this.useMembership(this.membership);
+    this.membershipIndex = this.snapshotIndex;
+    this.quorum = this.useMembership(this.membership, this.snapshotIndex);
   }
 
   /** The index that the durable snapshot covers; 0 without one. */
@@ -130,10 +133,11 @@ export class RaftCore {
   }
 
   /** Takes a membership into force; returns its quorums. */
-  useMembership(membership: Membership): QuorumSystem {
+  useMembership(membership: Membership, index: LogIndex): QuorumSystem {
     const voting = [...membership.voters, ...membership.witnesses].map((member) => member.id);
     const all = [...voting, ...membership.learners.map((member) => member.id)];
     this.membership = membership;
+    this.membershipIndex = index;
     this.peers = all.filter((id) => id !== this.id).sort((a, b) => a - b);
     this.quorum = majorityQuorum(voting.sort((a, b) => a - b));
     return this.quorum;

@@ -174,10 +174,16 @@ export class Election {
     this.core.note('candidacy', this.core.id, detail);
   }
 
+  /**
+   * An election is not won before the own term and vote are known to be durable, even when enough
+   * others have voted (the host may tell late): a leader sends before its disk writes, and that is
+   * safe only in a term that no crash can take back.
+   */
   private count(voter: NodeId, granted: boolean): CandidacyOutcome {
     if (this.tally === null) return 'open';
     this.tally.record(voter, granted);
-    if (this.tally.won) return 'won';
+    const mayWin = this.core.role === 'pre-candidate' || this.core.promiseDurable;
+    if (this.tally.won) return mayWin ? 'won' : 'open';
     return this.tally.lost ? 'lost' : 'open';
   }
 

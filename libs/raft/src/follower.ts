@@ -69,15 +69,14 @@ export class Follower {
     if (!this.store(from, message)) return;
     // Raft paper, figure 2: min(leaderCommit, index of last new entry); beyond what the message
     // covered the own tail may conflict with the leader's log.
-    core.commitTo(message.leaderCommit < covered ? message.leaderCommit : covered);
+    core.commitTo(Math.min(message.leaderCommit, covered) as LogIndex);
     this.acknowledge(covered);
   }
 
   heartbeat(message: Heartbeat): void {
     const { core } = this;
     // The leader names at most what this replica has acknowledged in this term.
-    const { lastIndex } = core.log;
-    core.commitTo(message.leaderCommit < lastIndex ? message.leaderCommit : lastIndex);
+    core.commitTo(Math.min(message.leaderCommit, core.log.lastIndex) as LogIndex);
     if (message.confirmation > this.confirmation) this.confirmation = message.confirmation;
   }
 
@@ -104,6 +103,13 @@ export class Follower {
     acceptSnapshot(core, from, announced.meta);
     this.rejection = null;
     this.acknowledge(meta.index);
+  }
+
+  /** Tells a leader of an old term that it is one (Raft paper, section 5.1), after persist. */
+  refuseOldLeader(from: NodeId): void {
+    const none = 0 as LogIndex;
+    const nothing = { rejectedIndex: none, conflictIndex: none, conflictTerm: 0 as Term };
+    this.core.output.afterPersist([from], response(this.core.term, none, nothing));
   }
 
   get hasOutput(): boolean {
@@ -165,7 +171,7 @@ export class Follower {
     // No entry above this one can equal an entry of the leader's at or below the previous one, and
     // what is committed needs no search.
     const found = core.log.lastIndexWithTermAtMost(message.prevLogIndex, message.prevLogTerm);
-    const conflictIndex = found > core.commitIndex ? found : core.commitIndex;
+    const conflictIndex = Math.max(found, core.commitIndex) as LogIndex;
     this.rejection = {
       rejectedIndex: message.prevLogIndex,
       conflictIndex,

@@ -7,6 +7,8 @@ import {
   type SnapshotMeta,
   type WalRecord,
 } from '@quorate/consensus';
+import { MalformedBytes } from '@quorate/foundation';
+import { lastTermOf } from './records.ts';
 
 /** Raft's word for a leadership period (Raft paper, section 5.1). 0 is "none". */
 export type Term = Round;
@@ -136,7 +138,9 @@ const isTerm = (value: number): boolean => isIndex(value) && value <= TERM_MAX;
  * with it, so that the handlers may rely on what is checked here.
  */
 export function flawOf(message: RaftMessage, from: NodeId): string | null {
-  if (!isTerm(message.term) || message.term === 0) return 'term out of range';
+  // Only a voter that has never seen a term may answer in term 0: it grants a first pre-vote.
+  const mayBeFirst = message.kind === 'requestVoteResponse';
+  if (!isTerm(message.term) || (message.term === 0 && !mayBeFirst)) return 'term out of range';
   switch (message.kind) {
     case 'requestVote':
       if (message.candidateId !== from) return 'candidate is not the sender';
@@ -198,12 +202,23 @@ function flawOfEntries(message: AppendEntries): string | null {
   return term <= message.term ? null : 'an entry is newer than its leader';
 }
 
+/** The meta must be usable as it stands: a membership that can vote, and Raft's own part. */
 function flawOfSnapshot(message: InstallSnapshot): string | null {
+  const { meta } = message;
   if (!isIndex(message.lastIncludedIndex) || message.lastIncludedIndex === 0) {
     return 'index out of range';
   }
-  if (message.meta.index !== message.lastIncludedIndex) return 'index is not the snapshot’s';
-  return isTerm(message.lastIncludedTerm) && message.lastIncludedTerm <= message.term
-    ? null
-    : 'last included term out of range';
+  if (meta.index !== message.lastIncludedIndex) return 'index is not the one of the snapshot';
+  if (!isTerm(message.lastIncludedTerm) || message.lastIncludedTerm > message.term) {
+    return 'last included term out of range';
+  }
+  const { voters, witnesses, learners } = meta.membership;
+  const ids = [...voters, ...witnesses, ...learners].map((member) => member.id);
+  if (voters.length === 0 || new Set(ids).size !== ids.length) return 'membership makes no sense';
+  try {
+    if (lastTermOf(meta) === message.lastIncludedTerm) return null;
+  } catch (error) {
+    if (!(error instanceof MalformedBytes)) throw error;
+  }
+  return 'term is not the one of the snapshot';
 }

@@ -1,13 +1,13 @@
 import {
   decodeSnapshotMeta,
   type EntryType,
+  encodeSnapshotMeta,
   type LogIndex,
   logIndex,
   type NodeId,
   RecordKind,
   round,
   type SnapshotMeta,
-  encodeSnapshotMeta,
   type WalRecord,
   walRecord,
 } from '@quorate/consensus';
@@ -149,7 +149,7 @@ class RecoveryFold {
     return {
       // A promise stands in the same or an earlier batch than any entry of its term; a snapshot
       // handed in from elsewhere (a restored backup) may come without one.
-      term: this.term > lastTerm ? this.term : lastTerm,
+      term: round(Math.max(this.term, lastTerm)),
       votedFor: this.term >= lastTerm ? this.votedFor : 0,
       entries: this.entries,
       snapshotIndex: this.snapshotIndex,

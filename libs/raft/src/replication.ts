@@ -9,6 +9,7 @@ import {
 } from '@quorate/consensus';
 import { NO_BYTES } from '@quorate/foundation';
 import { quorumIndex } from '@quorate/quorum';
+import { Broadcast } from './broadcast.ts';
 import type { RaftCore } from './core.ts';
 import type { AppendEntriesResponse, HeartbeatResponse, ReadIndexRequest } from './messages.ts';
 import { Progress } from './progress.ts';
@@ -23,15 +24,16 @@ import { entryRecord } from './records.ts';
 export class Replication {
   readonly followers: readonly Progress[];
   readonly reads: LeaderReads;
+  readonly broadcast: Broadcast;
   /** The index of the no-op that opens the term. */
   readonly termStartIndex: LogIndex;
   heartbeatDue = false;
   heartbeatDeadline: Instant;
-  /** When check-quorum is next judged. */
-  quorumDeadline: Instant;
   private readonly core: RaftCore;
   private readonly byId = new Map<NodeId, Progress>();
   private readonly tickets = new Map<LogIndex, Ticket>();
+  /** When check-quorum is next judged. */
+  private quorumDeadline: Instant;
   private uncommittedBytes = 0;
   /** Entries up to here are counted out of `uncommittedBytes`. */
   private countedIndex: LogIndex;
@@ -40,6 +42,7 @@ export class Replication {
   constructor(core: RaftCore) {
     this.core = core;
     this.reads = new LeaderReads(core);
+    this.broadcast = new Broadcast(core, this);
     const { inflightMessagesMax, inflightBytesMax } = core.config.limits;
     const next = (core.log.lastIndex + 1) as LogIndex;
     this.followers = core.peers.map(
@@ -164,17 +167,32 @@ export class Replication {
     follower.probeWaits = true;
   }
 
-  /**
-   * The latest time at which a quorum, the leader included, had been heard. A leader whose quorum is
-   * silent longer than an election timeout has probably been replaced (thesis, section 6.2).
-   */
-  quorumHeardAt(): Instant {
+  /** Does what is due at the core's time; returns why the leader must step down, or null. */
+  tick(): string | null {
     const { core } = this;
-    const at = quorumIndex(core.quorum, (voter) => {
-      if (voter === core.id) return core.now as number as LogIndex;
-      return (this.byId.get(voter)?.heardAt ?? 0) as number as LogIndex;
-    });
-    return at as number as Instant;
+    const stall = this.stallDeadline;
+    // Its heartbeats would keep the followers quiet while it cannot commit (RF-40).
+    if (stall !== null && core.now >= stall) return 'own disk is silent';
+    if (core.usesCheckQuorum && core.now >= this.quorumDeadline) {
+      const timeoutMicros = core.config.electionTimeoutMaxMicros;
+      this.quorumDeadline = (this.quorumHeardAt() + timeoutMicros) as Instant;
+      if (core.now >= this.quorumDeadline) return 'a quorum is silent';
+    }
+    if (core.peers.length > 0 && core.now >= this.heartbeatDeadline) this.heartbeatDue = true;
+    return null;
+  }
+
+  /** When `tick` next has something to do; null for a lone voter with an idle disk. */
+  nextDeadline(): Instant | null {
+    const { core } = this;
+    const deadlines: Instant[] = [];
+    if (core.peers.length > 0) {
+      deadlines.push(this.heartbeatDeadline);
+      if (core.usesCheckQuorum) deadlines.push(this.quorumDeadline);
+    }
+    const stall = this.stallDeadline;
+    if (stall !== null) deadlines.push(stall);
+    return deadlines.length === 0 ? null : (Math.min(...deadlines) as Instant);
   }
 
   /** True when the follower was heard within an election timeout: worth a snapshot or a log tail. */
@@ -205,6 +223,26 @@ export class Replication {
     return this.followers.map(({ id, match, state }) => ({ id, matchIndex: match, state }));
   }
 
+  /**
+   * The latest time at which a quorum, the leader included, had been heard. A leader whose quorum is
+   * silent longer than an election timeout has probably been replaced (thesis, section 6.2).
+   */
+  private quorumHeardAt(): Instant {
+    const { core } = this;
+    const at = quorumIndex(core.quorum, (voter) => {
+      if (voter === core.id) return core.now as number as LogIndex;
+      return (this.byId.get(voter)?.heardAt ?? 0) as number as LogIndex;
+    });
+    return at as number as Instant;
+  }
+
+  /** When the leader gives up on its disk: a timeout after its oldest unpersisted Ready. */
+  private get stallDeadline(): Instant | null {
+    const oldest = this.core.ledger.oldestTakenAt;
+    if (oldest === null) return null;
+    return (oldest + this.core.config.electionTimeoutMaxMicros) as Instant;
+  }
+
   private append(type: EntryType, payload: Uint8Array): void {
     const { core } = this;
     const index = (core.log.lastIndex + 1) as LogIndex;
@@ -233,7 +271,7 @@ export class Replication {
       return;
     }
     const below = (rejectedIndex - 1) as LogIndex;
-    const hint = message.conflictIndex < below ? message.conflictIndex : below;
+    const hint = Math.min(message.conflictIndex, below) as LogIndex;
     const common = core.log.lastIndexWithTermAtMost(hint, message.conflictTerm);
     follower.becomeProbe((common + 1) as LogIndex);
   }

@@ -43,7 +43,7 @@ export function acceptSnapshot(core: RaftCore, from: NodeId, meta: SnapshotMeta)
   core.snapshot = meta;
   core.commitIndex = meta.index;
   core.deliveredIndex = meta.index;
-  core.useMembership(meta.membership);
+  core.useMembership(meta.membership, meta.index);
   core.output.snapshotToInstall = meta;
   core.output.membership = { current: meta.membership, joint: null, index: meta.index };
   core.note('snapshotInstalled', from, `through ${meta.index}`);

@@ -59,7 +59,7 @@ export function encodeHostFrame(frame: HostFrame): Uint8Array[] {
   return new ProtoWriter().message(CHUNK_FIELD, body.finish()).finish();
 }
 
-/** Decodes a host frame; null on malformed bytes, which a peer may send and which change nothing. */
+/** Decodes a host frame; null on malformed bytes, which change nothing. */
 export function decodeHostFrame(bytes: Uint8Array): HostFrame | null {
   try {
     const reader = new ProtoReader(bytes);

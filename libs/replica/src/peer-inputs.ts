@@ -26,8 +26,8 @@ export interface PeerInputPorts<M> {
 }
 
 /**
- * Collects what the transport tells while sockets drain, and steps it in that order in the turn. One
- * queue for frames and for the starts and ends of sessions, so that no message of an old session is
+ * Collects what the transport tells while sockets drain, and steps it in that order in the turn.
+ * One queue for frames and for the starts and ends of sessions, so that no message of an old session is
  * stepped after `peerConnected` of a new one. The transport bounds what one turn can bring.
  */
 export class PeerInputs<M> {

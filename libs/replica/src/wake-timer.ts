@@ -2,7 +2,7 @@ import { type Cancel, type Clock, type Instant, instant } from '@quorate/consens
 
 /**
  * One timer for the nearest deadline. It is moved only to an earlier time: a follower's deadline
- * moves away with every heartbeat, and a wake-up too many costs less than a timer set anew each turn.
+ * moves away with every heartbeat, and a wake-up too many costs less than a new timer each turn.
  */
 export class WakeTimer {
   private readonly clock: Clock;

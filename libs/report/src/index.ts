@@ -1,1 +1,62 @@
-export {};
+export { RunFolderError, SloError } from './errors.ts';
+export {
+  analyseFailover,
+  type EngineMark,
+  type FailoverInput,
+  type MarkKind,
+  summariseFailovers,
+} from './failover.ts';
+export { type CurvePoint, LatencyHistogram } from './histogram.ts';
+export {
+  FAILOVER_PHASES,
+  type FailoverPhases,
+  type Run,
+  type RunFailover,
+  type RunFault,
+  type RunLatency,
+  type RunOperation,
+  type RunProtocol,
+  type RunSlo,
+  runJsonSchemaText,
+  runSchema,
+} from './run-schema.ts';
+export {
+  SERIES_WINDOW_MS,
+  SERIES_WINDOWS_MAX,
+  SeriesBuilder,
+  type SeriesOutcome,
+  type SeriesRow,
+  seriesFromCsv,
+  seriesToCsv,
+} from './series.ts';
+export {
+  parseSlo,
+  SLO_METRICS,
+  SLO_OPERATORS,
+  type Slo,
+  type SloMetric,
+  type SloOperator,
+  type SloUnitKind,
+  showSloValue,
+} from './slo.ts';
+export {
+  FAILOVERS_FOR_P99,
+  FAILOVERS_NEEDED,
+  judgeSlo,
+  type RunOutcome,
+  runExitCode,
+  type SloSubject,
+  type SloVerdict,
+  sloExitCode,
+} from './slo-verdict.ts';
+export {
+  type BootstrapOptions,
+  bootstrapInterval,
+  type EcdfStep,
+  ecdf,
+  type Interval,
+  meanOf,
+  medianOf,
+  percentileOf,
+} from './statistics.ts';
+export { parseRun, type RunValidation, readRun, validateRun } from './validate.ts';

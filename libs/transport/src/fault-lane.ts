@@ -30,8 +30,8 @@ export interface FaultLaneOptions {
 
 /**
  * One direction of a link with its fault. Frames keep their order whatever the fault does: a cut
- * holds them, a delay or a loss makes them and all later ones wait. Healing releases everything that
- * waits at once, in order. While `idle`, the caller may pass frames by itself and only `count` them.
+ * holds them, a delay or a loss makes them and all later ones wait. Healing releases everything
+ * that waits at once, in order. While `idle`, the caller passes frames by itself and only `count`s.
  */
 export class FaultLane {
   readonly counters: Mutable<DirectionCounters> = {

@@ -168,7 +168,7 @@ describe.each(bodies)('a frame network over %s', (name, open) => {
     }
   });
 
-  test('keeps received frames unchanged and does not pin large buffers with small ones', async () => {
+  test('received frames stay unchanged and small ones pin no large buffer', async () => {
     const { dialler, acceptor } = await connect(open());
     for (let i = 0; i < 2000; i++) dialler.channel.send([text(`frame ${i}`)]);
     dialler.channel.send([new Uint8Array(50_000)]);
@@ -327,7 +327,7 @@ describe('host:port bodies', () => {
   });
 });
 
-test('a terminated worker thread is noticed by its peers and its address is free again', async () => {
+test('a terminated worker thread is noticed and its address is free again', async () => {
   const broker = createPortBroker();
   cleanups.push(() => broker.stop());
   const control = broker.connect();

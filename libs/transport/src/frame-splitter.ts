@@ -2,7 +2,7 @@ import { concatBytes, NO_BYTES, readUint32 } from '@quorate/foundation';
 import { TransportError } from './errors.ts';
 import { FRAME_HEADER_BYTES } from './frame-gather.ts';
 
-/** A frame shorter than this share of its chunk is copied out, so that it does not pin the chunk. */
+/** A frame shorter than this share of its chunk is copied out, so as not to pin the chunk. */
 const PINNING_FACTOR = 2;
 
 /**

@@ -93,7 +93,7 @@ export class GrpcFrameChannel implements FrameChannel {
   }
 }
 
-/** The parts as one buffer; a single part is not copied here, grpc-js copies it behind its header. */
+/** The parts as one buffer; a single part is left to grpc-js, which copies it anyway. */
 function asBuffer(parts: readonly Uint8Array[], bytes: number): Buffer {
   if (parts.length !== 1) return Buffer.concat(parts, bytes);
   const only = required(parts[0], 'one part');

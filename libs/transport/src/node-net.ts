@@ -35,7 +35,7 @@ export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** The `Net` of a Node process: TCP without Nagle's delay, since the callers gather by themselves. */
+/** The `Net` of a Node process: TCP without Nagle's delay, since callers gather by themselves. */
 export function nodeNet(): Net {
   return { listen, dial };
 }

@@ -22,6 +22,8 @@ export class PeerLink {
   disk: string;
   /** Set at the end that dials. */
   dialer: PeerDialer | null = null;
+  /** Takes up a hello that a cut held back; the latest one, as earlier connections are gone. */
+  heldHello: (() => void) | null = null;
   /** The peer left the membership. */
   removed = false;
   readonly outbound: FaultLane;
@@ -142,6 +144,9 @@ export class PeerLink {
     const both = fault?.direction === 'both';
     this.outbound.setFault(both || fault?.direction === 'outbound' ? fault : null);
     this.inbound.setFault(both || fault?.direction === 'inbound' ? fault : null);
+    if (this.isCut || this.heldHello === null) return;
+    this.options.clock.defer(this.heldHello);
+    this.heldHello = null;
   }
 
   /** Stops everything without telling the host. */

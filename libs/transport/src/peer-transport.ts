@@ -164,6 +164,9 @@ class SessionTransport implements PeerTransport, SessionOwner {
     if (link.isCut) {
       // The link is silent: neither a session nor a refusal may cross it.
       link.inbound.counters.handshakesBlocked++;
+      link.heldHello = () => {
+        if (session.state === 'handshake' && !this.stopped) this.hello(session, frame);
+      };
       return;
     }
     link.disk = hello.diskId;
@@ -177,6 +180,7 @@ class SessionTransport implements PeerTransport, SessionOwner {
   sessionClosed(session: PeerSession, reason: string): void {
     this.handshakes.delete(session);
     const { link, dialled, state } = session;
+    if (state === 'handshake') session.state = 'over';
     if (this.stopped || link === null) return;
     if (state === 'open' || state === 'ending') link.finish(session, reason);
     else if (dialled && !link.removed && state !== 'over') link.dialer?.again();
@@ -252,7 +256,7 @@ class SessionTransport implements PeerTransport, SessionOwner {
       return refusal('HELLO_MALFORMED', 'of two replicas the lower node id dials');
     }
     if (hello.diskId === '' || (link.disk !== '' && link.disk !== hello.diskId)) {
-      const text = `node ${hello.nodeId} came with disk "${hello.diskId}" instead of "${link.disk}"`;
+      const text = `node ${hello.nodeId} has disk "${hello.diskId}" instead of "${link.disk}"`;
       return refusal('FOREIGN_DISK', text);
     }
     return null;

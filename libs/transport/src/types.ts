@@ -49,7 +49,7 @@ export interface FrameListener {
 export interface FrameNetwork {
   /** The label of results: `tcp`, `grpc`, `message-port`. */
   readonly name: string;
-  /** Listens; `accept` gets each channel, `done` the listener or the error. Never inside the call. */
+  /** Listens; `accept` gets each channel, `done` the listener or the error, in a later turn. */
   listen(
     address: string,
     accept: (channel: FrameChannel) => void,

@@ -181,16 +181,18 @@ describe('a log on the real disk', () => {
       const { wal } = await open(sync, through);
       let taken = 0;
       wal.setCheckpointSource(() => [acceptRecord(taken)]);
-      for (let index = 1; index <= 60; index += 3) {
-        const dones = [0, 1, 2].map(
+      // The next segment is prepared beside the writes, so a roll comes when that has ended.
+      while (taken < 60 || (wal.stats().rolls === 0 && taken < 6000)) {
+        const dones = [1, 2, 3].map(
           (step) =>
             new Promise<void>((resolve) => {
-              taken = index + step;
-              wal.append([acceptRecord(index + step, 4000)], true, resolve);
+              const index = taken + step;
+              wal.append([acceptRecord(index, 4000)], true, resolve);
             }),
         );
+        taken += 3;
         await Promise.all(dones);
-        wal.release((index - 20) as LogIndex);
+        wal.release((taken - 20) as LogIndex);
       }
       expect(wal.stats().rolls).toBeGreaterThan(0);
       await close(wal);
@@ -198,9 +200,9 @@ describe('a log on the real disk', () => {
       expect(again.recovery.decision).toBe('W6-clean');
       const survivors = [...again.records].filter((record) => record.payload.length === 4000);
       expect(survivors.map((record) => record.index)).toEqual(
-        Array.from({ length: survivors.length }, (_, at) => 61 - survivors.length + at),
+        Array.from({ length: survivors.length }, (_, at) => taken + 1 - survivors.length + at),
       );
-      expect(survivors.length).toBeGreaterThan(20);
+      expect(survivors.length).toBeGreaterThan(19);
       await close(again.wal);
     });
   }

@@ -10,8 +10,11 @@ import type {
   WalRecord,
 } from '@quorate/consensus';
 import { assert, BoundedQueue, required } from '@quorate/foundation';
+import { Acknowledgements } from './acknowledgements.ts';
 import { WalError } from './errors.ts';
-import { alignUp, BLOCK_BYTES, FORMAT_VERSION, identityTag, segmentName } from './format.ts';
+import type { DiskWalState } from './disk-wal-state.ts';
+import { leaveFailureMark } from './failure-mark.ts';
+import { alignUp, BLOCK_BYTES, FORMAT_VERSION, identityTag } from './format.ts';
 import {
   batchBytesMax,
   type EncodedGroup,
@@ -19,54 +22,14 @@ import {
   gather,
   type QueuedBatch,
 } from './group.ts';
-import { nameForReuse, type SegmentSupply } from './segment-supply.ts';
-import type { SyncPolicy, Wal, WalIdentity, WalStats } from './types.ts';
+import { type LiveSegment, SegmentRelease } from './segment-release.ts';
+import type { SegmentSupply } from './segment-supply.ts';
+import type { Wal, WalStats } from './types.ts';
 
 /** Groups up to this size are copied into one buffer before they are written. */
 const GATHER_BYTES_MAX = 256 * 1024;
 /** A segment counts as full when less than this, or a quarter of a small segment, is left. */
 const SEGMENT_RESERVE_BYTES = 1024 * 1024;
-
-/** What the log remembers of one of its segments. */
-export interface LiveSegment {
-  readonly number: number;
-  readonly firstBatch: number;
-  /** True when it starts with a checkpoint. */
-  readonly checkpoint: boolean;
-  fileBytes: number;
-  highestIndex: number;
-}
-
-/** The state in which {@link DiskWal} takes over: recovery or creation has ended. */
-export interface DiskWalState {
-  readonly disk: Disk;
-  readonly directory: string;
-  readonly identity: WalIdentity;
-  readonly records: RecordCodec;
-  readonly clock: Clock;
-  readonly sync: SyncPolicy;
-  readonly writeThrough: boolean;
-  readonly segmentBytes: number;
-  readonly groupDelayMicros: number;
-  readonly groupBytesMax: number;
-  readonly periodicMicros: number;
-  readonly queuedBatchesMax: number;
-  /** Oldest first; the last one is open for appending. */
-  readonly segments: LiveSegment[];
-  readonly file: DiskFile;
-  /** Where the next group goes in the last segment. */
-  readonly offset: number;
-  readonly nextBatch: number;
-  readonly previousCrc: number;
-  /** True when the log ends with an end mark, so that closing needs no other. */
-  readonly marked: boolean;
-}
-
-interface Acknowledgement {
-  /** The batch that must be acknowledged first. */
-  readonly needs: number;
-  readonly done: () => void;
-}
 
 /**
  * The log on a disk. One write is in flight; what arrives meanwhile forms the next group (group
@@ -80,7 +43,8 @@ export class DiskWal implements Wal {
   /** True when a group is durable before it is acknowledged. */
   private readonly syncsGroups: boolean;
   private readonly pending: BoundedQueue<QueuedBatch>;
-  private readonly acknowledgements: BoundedQueue<Acknowledgement>;
+  private readonly acknowledgements: Acknowledgements;
+  private readonly compaction: SegmentRelease;
   private readonly buffer = new Uint8Array(GATHER_BYTES_MAX);
   private pendingBytes = 0;
   private pendingMustSync = 0;
@@ -96,12 +60,8 @@ export class DiskWal implements Wal {
   private writing = false;
   private syncing = false;
   private syncWanted: (() => void)[] = [];
-  private releasing = false;
   private rollQueued = false;
-  private acksDeferred = false;
   private checkpointSource: (() => readonly WalRecord[]) | null = null;
-  private releaseIndex = 0;
-  private releaseBarrier = 0;
   private delayTimer: Cancel | null = null;
   private periodicTimer: Cancel | null = null;
   private fatal: WalError | null = null;
@@ -115,7 +75,6 @@ export class DiskWal implements Wal {
     bytesWritten: 0,
     recordBytes: 0,
     rolls: 0,
-    segmentsReleased: 0,
     groupMicrosTotal: 0,
     groupMicrosMax: 0,
   };
@@ -126,7 +85,6 @@ export class DiskWal implements Wal {
     this.tag = identityTag(state.identity, state.records.crc32);
     this.syncsGroups = state.sync === 'each' || state.sync === 'group';
     this.pending = new BoundedQueue(state.queuedBatchesMax);
-    this.acknowledgements = new BoundedQueue(state.queuedBatchesMax);
     this.file = state.file;
     this.offset = state.offset;
     this.previousCrc = state.previousCrc;
@@ -134,6 +92,13 @@ export class DiskWal implements Wal {
     this.writtenThrough = this.lastBatch;
     this.durableThrough = this.lastBatch; // Opening synced all that it kept.
     this.marked = state.marked;
+    this.acknowledgements = new Acknowledgements(
+      state.queuedBatchesMax,
+      state.clock,
+      this.lastBatch,
+    );
+    const failed = (error: DiskError): void => this.failDisk(error);
+    this.compaction = new SegmentRelease({ ...state, supply, failed });
     supply.prepare(this.current.number + 1);
   }
 
@@ -150,16 +115,8 @@ export class DiskWal implements Wal {
       if (mustSync) this.lastMustSync = this.lastBatch;
       this.rollWhenFull();
     }
-    if (!this.acknowledgements.push({ needs: this.lastMustSync, done })) this.failFull();
+    if (!this.acknowledgements.add(this.lastMustSync, done)) this.failFull();
     this.startWhenUrgent();
-    // Hints and empty batches behind durable ones wait for nothing but the end of this turn.
-    if (this.lastMustSync <= this.writtenThrough && !this.acksDeferred) {
-      this.acksDeferred = true;
-      this.state.clock.defer(() => {
-        this.acksDeferred = false;
-        this.acknowledge();
-      });
-    }
   }
 
   setCheckpointSource(source: () => readonly WalRecord[]): void {
@@ -167,9 +124,8 @@ export class DiskWal implements Wal {
   }
 
   release(snapshotIndex: LogIndex): void {
-    if (this.phase !== 'open' || snapshotIndex <= this.releaseIndex) return;
-    this.releaseIndex = snapshotIndex;
-    this.releaseBarrier = this.lastMustSync;
+    if (this.phase !== 'open') return;
+    this.compaction.allow(snapshotIndex, this.lastMustSync);
     this.releaseWhenCovered();
   }
 
@@ -183,6 +139,7 @@ export class DiskWal implements Wal {
       ...this.counts,
       segmentsCreated: this.supply.created,
       segmentsRecycled: this.supply.reused,
+      segmentsReleased: this.compaction.released,
       segments: this.state.segments.length,
       queuedBatches: this.acknowledgements.length,
     };
@@ -203,6 +160,7 @@ export class DiskWal implements Wal {
 
   /** A disk operation outside the way of batches failed: the log is as dead as after a write. */
   failDisk(error: DiskError): void {
+    if (this.phase !== 'failed') leaveFailureMark(this.state.disk, this.state.directory);
     this.fail(new WalError('WAL_ERR_IO', `${error.code}: ${error.message}`, error.code));
   }
 
@@ -354,19 +312,9 @@ export class DiskWal implements Wal {
       this.durableThrough = group.lastBatch;
     } else if (this.state.sync === 'periodic') this.syncLater();
     this.startWhenUrgent(); // The disk works on while the host handles the completions.
-    this.acknowledge();
+    this.acknowledgements.complete(this.writtenThrough);
     this.releaseWhenCovered();
     this.continueClosing();
-  }
-
-  private acknowledge(): void {
-    for (;;) {
-      const next = this.acknowledgements.peek();
-      if (this.phase === 'failed' || next === undefined) return;
-      if (next.needs > this.writtenThrough) return;
-      this.acknowledgements.shift();
-      next.done();
-    }
   }
 
   private syncLater(): void {
@@ -402,44 +350,23 @@ export class DiskWal implements Wal {
     });
   }
 
-  /** Lets the oldest segment go when nothing needs it; one at a time, each name change durable. */
   private releaseWhenCovered(): void {
-    const [oldest, newer] = this.state.segments;
-    if (this.releasing || this.phase !== 'open' || oldest === undefined) return;
-    if (newer === undefined || !newer.checkpoint) return;
-    if (this.releaseIndex === 0 || oldest.highestIndex > this.releaseIndex) return;
-    if (this.durableThrough < Math.max(newer.firstBatch, this.releaseBarrier)) {
-      const written = this.writtenThrough > this.durableThrough;
-      if (!this.syncsGroups && written && !this.syncing) this.sync(() => {});
-      return;
-    }
-    this.releasing = true;
-    const { disk, directory, segments, segmentBytes } = this.state;
-    const path = `${directory}/${segmentName(oldest.number)}`;
-    const reuse = nameForReuse(oldest.number);
-    const recycles = this.supply.wantsRecycled && oldest.fileBytes === segmentBytes;
-    const renamed = (error: DiskError | null): void => {
-      if (error !== null) {
-        this.failDisk(error);
-        return;
-      }
-      disk.syncDirectory(directory, (syncError) => {
-        if (syncError !== null) return this.failDisk(syncError);
-        this.releasing = false;
-        segments.shift();
-        this.counts.segmentsReleased++;
-        if (recycles) this.supply.addRecycled(reuse);
+    const { awaits, working } = this.compaction;
+    if (this.phase !== 'open' || working || awaits === null) return;
+    if (awaits <= this.durableThrough) {
+      this.compaction.releaseOldest(() => {
         this.releaseWhenCovered();
         this.continueClosing();
       });
-    };
-    if (recycles) disk.rename(path, `${directory}/${reuse}`, renamed);
-    else disk.remove(path, renamed);
+    } else if (!this.syncsGroups && awaits <= this.writtenThrough && !this.syncing) {
+      this.sync(() => {}); // Compaction never trusts bytes that were only written.
+    }
   }
 
   /** Closing: what waits is written, then made durable, then a mark proves the end; then let go. */
   private continueClosing(): void {
-    if (this.phase !== 'closing' || this.writing || this.syncing || this.releasing) return;
+    const busy = this.writing || this.syncing || this.compaction.working;
+    if (this.phase !== 'closing' || busy) return;
     if (this.pending.length > 0) {
       this.startGroup();
     } else if (this.durableThrough < this.writtenThrough) {
@@ -452,7 +379,6 @@ export class DiskWal implements Wal {
       this.startGroup();
     } else {
       this.phase = 'closed';
-      this.acknowledge();
       this.letGo();
     }
   }
@@ -476,7 +402,7 @@ export class DiskWal implements Wal {
     this.fatal = error;
     this.delayTimer?.();
     this.periodicTimer?.();
-    this.acknowledgements.drain();
+    this.acknowledgements.clear();
     this.pending.drain();
     if (this.closeDone !== null) this.letGo();
     this.state.clock.defer(() => this.reportFatal());

@@ -4,6 +4,7 @@ export {
   openDataDirectory,
 } from './data-directory.ts';
 export { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+export { dumpWal, verifyWal, type WalLocation, type WalVerdict } from './dump.ts';
 export { WalError, type WalErrorCode } from './errors.ts';
 export { nodeRecordCodec, openNodeDisk } from './node-disk.ts';
 export { openWal, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN } from './open-wal.ts';

@@ -1,7 +1,9 @@
 import type { DiskError, DiskFile, Done, WalRecord } from '@quorate/consensus';
 import { assert, required } from '@quorate/foundation';
-import { DiskWal, type DiskWalState, type LiveSegment } from './disk-wal.ts';
+import { DiskWal } from './disk-wal.ts';
+import type { DiskWalState } from './disk-wal-state.ts';
 import { WalError, type WalErrorCode } from './errors.ts';
+import { FAILURE_MARK_NAME, leaveFailureMark, rewriteSegment } from './failure-mark.ts';
 import {
   alignUp,
   BLOCK_BYTES,
@@ -14,6 +16,7 @@ import {
 import { createMemoryWal } from './memory-wal.ts';
 import { readSegments } from './read-segments.ts';
 import { type LogScan, type SegmentBytes, scanLog } from './scan.ts';
+import type { LiveSegment } from './segment-release.ts';
 import { fillWithZeros, SegmentSupply } from './segment-supply.ts';
 import { inTurn } from './sequence.ts';
 import type { OpenedWal, RecoveryDecision, RecoveryReport, WalOptions } from './types.ts';
@@ -93,6 +96,8 @@ class WalOpening {
   private readonly settings: Settings;
   private readonly done: OpenDone;
   private recycled: readonly string[] = [];
+  /** True when an earlier process left the mark of a failed write or sync. */
+  private distrustsCache = false;
 
   constructor(settings: Settings, done: OpenDone) {
     this.settings = settings;
@@ -125,6 +130,7 @@ class WalOpening {
       if (error !== null) return this.failDisk(error);
       const numbers = names.map(segmentNumber).filter((number) => number !== null);
       this.recycled = names.filter(isRecycledName);
+      this.distrustsCache = names.includes(FAILURE_MARK_NAME);
       if (numbers.length > 0) return this.read(numbers.sort((a, b) => a - b));
       if (!this.settings.create) return this.refuseEmpty();
       this.dropRecycled(() => this.createFirst());
@@ -229,7 +235,11 @@ class WalOpening {
     const kept = scan.segments.length;
     const later = segments.slice(kept).map(({ number }) => segmentName(number));
     this.recycled = [...this.recycled, ...later.reverse()];
-    this.deleteLater(() => this.repair(scan, later.length));
+    this.deleteLater(() => {
+      const last = required(segments[kept - 1], 'a recovered log has a segment');
+      if (this.distrustsCache) this.rewrite(scan, later.length, last);
+      else this.repair(scan, later.length);
+    });
   }
 
   /** Segments behind the end go first, the newest one first, each removal durable before the next. */
@@ -263,7 +273,7 @@ class WalOpening {
       fillWithZeros(file, scan.endOffset, scan.dirtyEnd, (zeroError) => {
         if (zeroError !== null) return this.failDisk(zeroError);
         file.sync((syncError) => {
-          if (syncError !== null) return this.failDisk(syncError);
+          if (syncError !== null) return this.failSync(syncError);
           disk.syncDirectory(directory, (nameError) => {
             if (nameError !== null) return this.failDisk(nameError);
             this.reopen(path, file, (appending) => {
@@ -271,6 +281,21 @@ class WalOpening {
             });
           });
         });
+      });
+    });
+  }
+
+  /** As `repair`, for a log whose last process met a failed write or sync. */
+  private rewrite(scan: LogScan, deletedSegments: number, last: SegmentBytes): void {
+    const { disk, directory, segmentBytes, writeThrough } = this.settings;
+    const name = segmentName(last.number);
+    const bytes = last.bytes.subarray(0, scan.endOffset);
+    const fileBytes = Math.max(segmentBytes, alignUp(scan.endOffset));
+    rewriteSegment({ disk, directory, name, bytes, fileBytes }, (error) => {
+      if (error !== null) return this.failDisk(error);
+      disk.open(`${directory}/${name}`, { mode: 'write', writeThrough }, (openError, file) => {
+        if (openError !== null) return this.failDisk(openError);
+        this.handOverRecovered(scan, deletedSegments, file);
       });
     });
   }
@@ -334,6 +359,11 @@ class WalOpening {
       };
       this.settings.disk.open(path, { mode: 'write', writeThrough: true }, done);
     });
+  }
+
+  private failSync(error: DiskError): void {
+    leaveFailureMark(this.settings.disk, this.settings.directory);
+    this.failDisk(error);
   }
 
   private failDisk(error: DiskError): void {

@@ -47,6 +47,7 @@ export class FastLeaderElection {
   readonly id: NodeId;
   private readonly voters: readonly NodeId[];
   private readonly isQuorum: (has: (voter: NodeId) => boolean) => boolean;
+  private readonly isAvoided: (server: NodeId) => boolean;
   private readonly received = new Map<NodeId, Vote>();
   private readonly settled = new Map<NodeId, Settled>();
   private own: Vote;
@@ -61,6 +62,7 @@ export class FastLeaderElection {
     round: number,
     voters: readonly NodeId[],
     isQuorum: (has: (voter: NodeId) => boolean) => boolean,
+    isAvoided: (server: NodeId) => boolean,
   ) {
     this.id = own.leader;
     this.own = own;
@@ -68,6 +70,7 @@ export class FastLeaderElection {
     this.proposal = own;
     this.voters = voters;
     this.isQuorum = isQuorum;
+    this.isAvoided = isAvoided;
     this.received.set(this.id, own);
   }
 
@@ -82,9 +85,9 @@ export class FastLeaderElection {
     if (round > this.round) {
       this.round = round;
       this.received.clear();
-      this.adopt(compareVotes(vote, this.own) > 0 ? vote : this.own);
+      this.adopt(this.isBetter(vote, this.own) ? vote : this.own);
       changed = true;
-    } else if (compareVotes(vote, this.proposal) > 0) {
+    } else if (this.isBetter(vote, this.proposal)) {
       this.adopt(vote);
       changed = true;
     }
@@ -118,6 +121,11 @@ export class FastLeaderElection {
       }
     }
     return 0;
+  }
+
+  /** A server that lately failed to lead after winning gets no vote for a while (V1). */
+  private isBetter(vote: Vote, than: Vote): boolean {
+    return compareVotes(vote, than) > 0 && !this.isAvoided(vote.leader);
   }
 
   private adopt(vote: Vote): void {

@@ -6,9 +6,9 @@ import type {
   RequestStatus,
   SnapshotMeta,
   Ticket,
-  WalRecord,
 } from '@quorate/consensus';
 import { unreachable } from '@quorate/foundation';
+import { AttemptTimers } from './attempt-timers.ts';
 import type {
   Commit,
   NewEpoch,
@@ -20,15 +20,12 @@ import type {
   UpToDate,
   ZabMessage,
 } from './messages.ts';
+import { logProposal } from './proposal.ts';
 import { FollowerReads } from './reads.ts';
-import { isTransaction } from './records.ts';
-import { earlier, type Phase, type RoleSwitch, type ServerRole } from './role.ts';
+import type { Phase, RoleSwitch, ServerRole } from './role.ts';
 import type { Server } from './server.ts';
 import { Staging } from './synchronization.ts';
-import { compareZxid, EPOCH_MAX, formatZxid, zxidOf } from './zxid.ts';
-
-/** An attempt that makes no progress for this many election timeouts is opened anew. */
-const STALLED_TIMEOUTS = 10;
+import { compareZxid, EPOCH_MAX, formatZxid } from './zxid.ts';
 
 /**
  * The follower's side of phases 1 to 3. One *attempt* runs from FOLLOWERINFO to the end of the
@@ -48,23 +45,21 @@ export class Following implements ServerRole {
   private stage: Phase = 'discovery';
   /** True once NEWLEADER was taken: the history belongs to the epoch, proposals may follow. */
   private joined = false;
+  /** True once any attempt got a NEWEPOCH: the election was right about this leader. */
+  private wasLed = false;
   private infoDue = true;
   private ackEpochDue = false;
   private syncAckDue = false;
   private ackDue = false;
   private echoToken = -1;
-  private silentAt: Instant;
-  private stalledAt: Instant;
-  private retryAt: Instant | null = null;
+  private readonly timers: AttemptTimers;
 
   constructor(server: Server, roles: RoleSwitch, target: NodeId) {
     this.server = server;
     this.roles = roles;
     this.target = target;
     this.reads = new FollowerReads(server);
-    this.silentAt = server.now;
-    this.stalledAt = server.now;
-    this.heardFromLeader();
+    this.timers = new AttemptTimers(server);
     this.openAttempt();
   }
 
@@ -78,33 +73,30 @@ export class Following implements ServerRole {
 
   private openAttempt(): void {
     this.nonce = (this.nonce === 0 ? this.server.drawNonce() : this.nonce + 1) >>> 0;
+    this.forgetAttempt();
+    this.infoDue = true;
+    this.timers.progressed();
+  }
+
+  private forgetAttempt(): void {
     this.epoch = 0;
     this.staging = null;
     this.stage = 'discovery';
     this.joined = false;
-    this.infoDue = true;
+    this.infoDue = false;
     this.ackEpochDue = false;
     this.syncAckDue = false;
     this.ackDue = false;
     this.echoToken = -1;
-    this.retryAt = null;
-    this.stalledAt = this.stallDeadline();
+    this.timers.canStall = true;
     this.reads.abandonAsked();
   }
 
   /** Something came that no correct first-in, first-out channel delivers: synchronize anew. */
   private violation(reason: string): void {
     this.server.ignore(this.target, reason);
-    this.epoch = 0;
-    this.joined = false;
-    this.staging = null;
-    this.stage = 'discovery';
-    this.ackDue = false;
-    this.ackEpochDue = false;
-    this.syncAckDue = false;
-    this.infoDue = false;
-    this.reads.abandonAsked();
-    this.retryAt = this.after(this.server.config.heartbeatMicros);
+    this.forgetAttempt();
+    this.timers.retrySoon();
   }
 
   step(from: NodeId, message: ZabMessage): void {
@@ -188,9 +180,10 @@ export class Following implements ServerRole {
       return;
     }
     if (epoch > server.acceptedEpoch) server.acceptEpoch(epoch, this.target);
-    this.heardFromLeader();
-    this.progressed();
+    this.timers.heard();
+    this.timers.progressed();
     this.epoch = epoch;
+    this.wasLed = true;
     this.staging = new Staging(server.history, server.commitIndex);
     this.stage = 'synchronization';
     this.ackEpochDue = true;
@@ -208,9 +201,10 @@ export class Following implements ServerRole {
       this.violation(problem);
       return;
     }
-    this.heardFromLeader();
-    this.progressed();
+    this.timers.heard();
+    this.timers.progressed();
     if (message.kind === 'diff') this.syncAckDue = true;
+    this.timers.canStall = !this.staging.awaitsSnapshot;
   }
 
   snapshotOffered(from: NodeId, meta: SnapshotMeta): void {
@@ -218,7 +212,8 @@ export class Following implements ServerRole {
       this.server.ignore(from, `snapshot ${meta.index} that nobody waits for`);
       return;
     }
-    this.progressed();
+    this.timers.progressed();
+    this.timers.canStall = true;
     this.syncAckDue = true;
   }
 
@@ -243,8 +238,8 @@ export class Following implements ServerRole {
     this.staging = null;
     this.joined = true;
     this.ackDue = true;
-    this.heardFromLeader();
-    this.progressed();
+    this.timers.heard();
+    this.timers.progressed();
   }
 
   private onUpToDate(message: UpToDate): void {
@@ -253,10 +248,11 @@ export class Following implements ServerRole {
       return;
     }
     if (!this.takeCommit(message.committed)) return;
-    this.heardFromLeader();
-    this.progressed();
+    this.timers.heard();
+    this.timers.progressed();
     if (this.stage === 'broadcast') return;
     this.stage = 'broadcast';
+    this.timers.canStall = false;
     this.server.event('leaderChanged', this.epoch, this.target, 'up to date');
   }
 
@@ -268,29 +264,15 @@ export class Following implements ServerRole {
       return;
     }
     for (const record of message.records) {
-      if (!this.accept(record)) return;
+      const problem = logProposal(this.server, message.epoch, record);
+      if (problem !== null) {
+        this.violation(problem);
+        return;
+      }
     }
     if (!this.takeCommit(message.committed)) return;
     this.ackDue = true;
-    this.heardFromLeader();
-  }
-
-  /** Logs one proposal; what is there already is dropped silently (ZB-22). */
-  private accept(record: WalRecord): boolean {
-    const { history } = this.server;
-    const { lastIndex, lastZxid } = history;
-    if (record.index === lastIndex + 1) {
-      const expected = lastZxid.epoch === this.epoch ? lastZxid.counter + 1 : 1;
-      if (record.round === this.epoch && record.counter === expected && isTransaction(record)) {
-        this.server.append(record);
-        return true;
-      }
-    } else {
-      const known = history.zxidAt(record.index);
-      if (known !== null && compareZxid(known, zxidOf(record)) === 0) return true;
-    }
-    this.violation(`proposal ${formatZxid(zxidOf(record))} behind ${formatZxid(lastZxid)}`);
-    return false;
+    this.timers.heard();
   }
 
   private onCommit(message: Commit): void {
@@ -298,7 +280,7 @@ export class Following implements ServerRole {
       this.server.ignore(this.target, `commit of epoch ${message.epoch} before newLeader`);
       return;
     }
-    if (this.takeCommit(message.committed)) this.heardFromLeader();
+    if (this.takeCommit(message.committed)) this.timers.heard();
   }
 
   /** Takes a commit index. A COMMIT before UPTODATE is as good as one after it (ZB-07). */
@@ -316,7 +298,7 @@ export class Following implements ServerRole {
       this.server.ignore(this.target, `ping of epoch ${message.epoch}`);
       return;
     }
-    this.heardFromLeader();
+    this.timers.heard();
     if (message.token > this.echoToken) this.echoToken = message.token;
   }
 
@@ -338,14 +320,9 @@ export class Following implements ServerRole {
   // Time and sessions.
 
   tick(): void {
-    const { now } = this.server;
-    if (this.silentAt <= now) {
-      this.suspect('silent for an election timeout');
-      return;
-    }
-    const stalled = this.stage !== 'broadcast' && this.stalledAt <= now;
-    if (stalled && this.staging?.awaitsSnapshot !== true) this.openAttempt();
-    else if (this.retryAt !== null && this.retryAt <= now) this.openAttempt();
+    const verdict = this.timers.judge();
+    if (verdict === 'silent') this.suspect('silent for an election timeout');
+    else if (verdict === 'reopen') this.openAttempt();
   }
 
   private suspect(reason: string): void {
@@ -354,12 +331,7 @@ export class Following implements ServerRole {
   }
 
   nextDeadline(): Instant | null {
-    const stalledAt = this.stage === 'broadcast' || this.isWaitingForFile ? null : this.stalledAt;
-    return earlier(this.silentAt, earlier(this.retryAt, stalledAt));
-  }
-
-  private get isWaitingForFile(): boolean {
-    return this.staging?.awaitsSnapshot === true;
+    return this.timers.nextDeadline();
   }
 
   peerConnected(peer: NodeId): void {
@@ -378,22 +350,6 @@ export class Following implements ServerRole {
 
   private isCurrent(message: { readonly nonce: number; readonly epoch: number }): boolean {
     return this.epoch !== 0 && message.nonce === this.nonce && message.epoch === this.epoch;
-  }
-
-  private heardFromLeader(): void {
-    this.silentAt = this.after(this.server.drawElectionTimeout());
-  }
-
-  private progressed(): void {
-    this.stalledAt = this.stallDeadline();
-  }
-
-  private stallDeadline(): Instant {
-    return this.after(STALLED_TIMEOUTS * this.server.config.electionTimeoutMaxMicros);
-  }
-
-  private after(micros: number): Instant {
-    return (this.server.now + micros) as Instant;
   }
 
   // Output.
@@ -458,6 +414,7 @@ export class Following implements ServerRole {
   }
 
   leave(_reason: string): void {
+    if (!this.wasLed) this.server.avoid(this.target);
     this.reads.abandonAll();
   }
 

@@ -9,17 +9,17 @@ import {
   type SnapshotMeta,
   type Ticket,
 } from '@quorate/consensus';
-import { required } from '@quorate/foundation';
 import { Broadcast } from './broadcast.ts';
 import { ChannelSender } from './channel-sender.ts';
+import { isAhead, isEpochSupported, proposeEpoch } from './discovery.ts';
 import { FollowerChannel } from './follower-channel.ts';
 import { LeaderSilence } from './leader-silence.ts';
 import type { Ack, AckEpoch, FollowerInfo, Ping, Read, SyncAck, ZabMessage } from './messages.ts';
 import { LeaderReads } from './reads.ts';
 import { earlier, type Phase, type RoleSwitch, type ServerRole } from './role.ts';
 import type { Server } from './server.ts';
-import { planSync } from './synchronization.ts';
-import { compareZxid, EPOCH_MAX, formatZxid, type Zxid } from './zxid.ts';
+import { beginSync } from './synchronization.ts';
+import { EPOCH_MAX, formatZxid } from './zxid.ts';
 
 /**
  * The leader's side of phases 1 to 3. The epoch is fixed by a quorum of FOLLOWERINFO and counts
@@ -130,15 +130,11 @@ export class Leading implements ServerRole {
   }
 
   private fixEpoch(): void {
-    const { server } = this;
-    if (!server.isQuorum((voter) => voter === server.id || this.channels.has(voter))) return;
-    let highest = Math.max(server.acceptedEpoch, server.epochFloor);
-    for (const channel of this.channels.values()) {
-      highest = Math.max(highest, channel.acceptedEpoch);
-    }
-    this.epoch = highest + 1;
-    this.promiseReady = server.nextReady;
-    server.acceptEpoch(this.epoch, server.id);
+    const epoch = proposeEpoch(this.server, this.channels);
+    if (epoch === null) return;
+    this.epoch = epoch;
+    this.promiseReady = this.server.nextReady;
+    this.server.acceptEpoch(epoch, this.server.id);
     for (const channel of this.channels.values()) this.sendNewEpoch(channel);
   }
 
@@ -158,14 +154,14 @@ export class Leading implements ServerRole {
     channel.supportsEpoch = message.counted;
     channel.lastZxid = message.zxid;
     if (this.stage !== 'discovery') {
-      this.startSync(channel, message.zxid);
+      beginSync(server, channel, this.epoch);
       return;
     }
     if (!message.counted) {
       this.roles.look(`server ${channel.id} accepted epoch ${this.epoch} from another server`);
       return;
     }
-    if (this.isBehind(message)) {
+    if (isAhead(message, server)) {
       const zxid = formatZxid(message.zxid);
       this.roles.look(`server ${channel.id} is ahead: ${message.currentEpoch} ${zxid}`);
       return;
@@ -173,48 +169,21 @@ export class Leading implements ServerRole {
     this.finishDiscovery();
   }
 
-  /** The leader is checked once more: its history must be the best of the quorum's. */
-  private isBehind(message: AckEpoch): boolean {
-    const { currentEpoch, history } = this.server;
-    if (message.currentEpoch !== currentEpoch) return message.currentEpoch > currentEpoch;
-    return compareZxid(message.zxid, history.lastZxid) > 0;
-  }
-
   private finishDiscovery(): void {
     const { server } = this;
     if (this.stage !== 'discovery' || this.epoch === 0 || !this.isDurable(this.promiseReady))
       return;
-    const supports = (voter: NodeId): boolean =>
-      voter === server.id || this.channels.get(voter)?.supportsEpoch === true;
-    if (!server.isQuorum(supports)) return;
+    if (!isEpochSupported(server, this.channels)) return;
     this.stage = 'synchronization';
     this.establishReady = server.nextReady;
     server.establishEpoch(this.epoch);
     for (const channel of this.channels.values()) {
-      if (channel.state === 'epochAcked') this.startSync(channel, channel.lastZxid);
+      if (channel.state === 'epochAcked') beginSync(server, channel, this.epoch);
     }
     this.beginBroadcast();
   }
 
   // Phase 2, synchronization.
-
-  private startSync(channel: FollowerChannel, followerZxid: Zxid): void {
-    const { history, snapshot, config } = this.server;
-    const plan = planSync(history, snapshot, followerZxid, config.limits.syncBytesMax);
-    const head = { nonce: channel.nonce, epoch: this.epoch };
-    channel.nextIndex = (plan.index + 1) as LogIndex;
-    channel.syncEnd = history.lastIndex;
-    if (plan.kind === 'snap') {
-      const meta = required(snapshot, 'a plan of kind snap has a snapshot');
-      channel.state = 'snapshot';
-      channel.control.push({ kind: 'snap', ...head, meta });
-      return;
-    }
-    channel.state = 'diff';
-    if (plan.kind === 'trunc') {
-      channel.control.push({ kind: 'trunc', ...head, zxid: plan.zxid, index: plan.index });
-    }
-  }
 
   private onSyncAck(channel: FollowerChannel, message: SyncAck): void {
     if (!this.isCurrent(channel, message)) {
@@ -300,7 +269,9 @@ export class Leading implements ServerRole {
 
   readLinearizable(ticket: Ticket): RequestStatus {
     if (this.stage !== 'broadcast') return 'notLeader';
-    return this.reads.add({ origin: this.server.id, token: 0, ticket }) ? 'accepted' : 'busy';
+    return this.reads.add({ origin: this.server.id, nonce: 0, token: 0, ticket })
+      ? 'accepted'
+      : 'busy';
   }
 
   private onRead(channel: FollowerChannel, message: Read): void {
@@ -311,7 +282,8 @@ export class Leading implements ServerRole {
       return;
     }
     const { token } = message;
-    if (this.reads.add({ origin: channel.id, token, ticket: NO_TICKET })) return;
+    const { id: origin, nonce } = channel;
+    if (this.reads.add({ origin, nonce, token, ticket: NO_TICKET })) return;
     const index = 0 as LogIndex;
     server.out.sendEarly([channel.id], { kind: 'read', epoch, token, index, refused: true });
   }
@@ -319,9 +291,9 @@ export class Leading implements ServerRole {
   private releaseReads(): void {
     const { server, epoch } = this;
     for (const { index, requests } of this.reads.release()) {
-      for (const { origin, token, ticket } of requests) {
+      for (const { origin, nonce, token, ticket } of requests) {
         if (origin === server.id) server.out.readStates.push({ ticket, index });
-        else if (this.channels.has(origin)) {
+        else if (this.channels.get(origin)?.nonce === nonce) {
           server.out.sendEarly([origin], { kind: 'read', epoch, token, index, refused: false });
         }
       }

@@ -34,8 +34,12 @@ export class Looking implements ServerRole {
     this.roles = roles;
     server.electionRound++;
     const own = server.ownVote();
-    this.election = new FastLeaderElection(own, server.electionRound, server.voters, (has) =>
-      server.isQuorum(has),
+    this.election = new FastLeaderElection(
+      own,
+      server.electionRound,
+      server.voters,
+      (has) => server.isQuorum(has),
+      (candidate) => server.isAvoided(candidate),
     );
     server.vote = own;
     this.repeatAt = this.after(server.config.heartbeatMicros);
@@ -70,6 +74,11 @@ export class Looking implements ServerRole {
   private judge(): void {
     const outcome = this.election.outcome();
     if (outcome.kind === 'undecided') {
+      this.finalizeAt = null;
+      return;
+    }
+    // The own vote counts once its notification could leave: a server whose disk hangs cannot lead.
+    if (outcome.leader === this.server.id && this.server.hasUnpersisted) {
       this.finalizeAt = null;
       return;
     }
@@ -142,7 +151,9 @@ export class Looking implements ServerRole {
     return (this.server.now + micros) as Instant;
   }
 
-  persisted(): void {}
+  persisted(): void {
+    this.judge();
+  }
 
   propose(_payload: Uint8Array, _ticket: Ticket): RequestStatus {
     return 'notLeader';

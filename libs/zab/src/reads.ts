@@ -6,6 +6,8 @@ import type { Server } from './server.ts';
 /** One read that waits at the leader: of the leader's own host, or of a follower's. */
 export interface ReadRequest {
   readonly origin: NodeId;
+  /** The follow attempt that asked; a later one of the same server gets no answer of this one. */
+  readonly nonce: number;
   /** The follower's name for it; 0 for an own one. */
   readonly token: number;
   /** The own host's name for it; 0 for a follower's. */

@@ -34,6 +34,8 @@ import {
 } from './records.ts';
 import type { Zxid } from './zxid.ts';
 
+/** A server that won and never opened an epoch gets no vote for this many election timeouts. */
+const AVOIDED_TIMEOUTS = 2;
 /** The election timeout is drawn at least this far above its base (RF-10). */
 const ABOVE_BASE_MICROS = 1000;
 
@@ -87,6 +89,7 @@ export class Server {
   readonly notify = new Set<NodeId>();
   out = new Output();
   private readonly random: Random;
+  private readonly avoidedUntil = new Map<NodeId, Instant>();
   private readonly tickets = new Map<LogIndex, Ticket>();
   private outstanding: Outstanding[] = [];
   private readonly taken: TakenFacts;
@@ -154,6 +157,20 @@ export class Server {
 
   ignore(from: NodeId, reason: string): void {
     this.event('messageIgnored', this.acceptedEpoch, from, reason);
+  }
+
+  /**
+   * Notes that an elected server never opened an epoch. Votes travel further than sessions reach:
+   * without this a server with the best vote that no quorum can reach would win every election and
+   * a healthy majority would never get a leader. It only guides votes; safety never depends on it.
+   */
+  avoid(candidate: NodeId): void {
+    const micros = AVOIDED_TIMEOUTS * this.config.electionTimeoutMaxMicros;
+    this.avoidedUntil.set(candidate, (this.now + micros) as Instant);
+  }
+
+  isAvoided(candidate: NodeId): boolean {
+    return (this.avoidedUntil.get(candidate) ?? 0) > this.now;
   }
 
   notification(state: ElectionState): Notification {
@@ -272,6 +289,11 @@ export class Server {
   /** When the oldest batch that is not yet durable was handed out, or null. */
   get oldestUnpersistedAt(): Instant | null {
     return this.outstanding[0]?.takenAt ?? null;
+  }
+
+  /** True while something recorded is not known to be durable. */
+  get hasUnpersisted(): boolean {
+    return this.outstanding.length > 0 || this.out.records.length > 0;
   }
 
   /** What was written above `index` is not part of the history any more (RF-65). */

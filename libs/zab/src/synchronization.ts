@@ -1,5 +1,6 @@
 import type { LogIndex, SnapshotMeta, WalRecord } from '@quorate/consensus';
 import { assert, required } from '@quorate/foundation';
+import type { FollowerChannel } from './follower-channel.ts';
 import type { History } from './history.ts';
 import type { Diff, Snap, Trunc } from './messages.ts';
 import { isTransaction, snapshotZxid } from './records.ts';
@@ -38,6 +39,25 @@ export function planSync(
   const zxid = required(history.zxidAt(common), 'a common index is in memory');
   const kind = compareZxid(zxid, followerZxid) === 0 ? 'diff' : 'trunc';
   return { kind, index: common, zxid };
+}
+
+/** Starts to bring a follower, whose last zxid is known from its ACK-E, to the own history. */
+export function beginSync(server: Server, channel: FollowerChannel, epoch: number): void {
+  const { history, snapshot, config } = server;
+  const plan = planSync(history, snapshot, channel.lastZxid, config.limits.syncBytesMax);
+  const { nonce } = channel;
+  channel.nextIndex = (plan.index + 1) as LogIndex;
+  channel.syncEnd = history.lastIndex;
+  if (plan.kind === 'snap') {
+    const meta = required(snapshot, 'a plan of kind snap has a snapshot');
+    channel.state = 'snapshot';
+    channel.control.push({ kind: 'snap', nonce, epoch, meta });
+    return;
+  }
+  channel.state = 'diff';
+  if (plan.kind === 'trunc') {
+    channel.control.push({ kind: 'trunc', nonce, epoch, zxid: plan.zxid, index: plan.index });
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { checkSchedule, FaultScheduleError, parseFaultSchedule } from '@quorate/faults';
 import { type Document, isMap, isNode, LineCounter, type Pair, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { UsageError } from '../errors.ts';
@@ -32,10 +33,23 @@ export function parseScenario(text: string, file: string): Scenario {
   if (broken)
     throw new UsageError(`${file}:${lines.linePos(broken.pos[0]).line}: ${broken.message}`);
   const parsed = scenarioSchema.safeParse(document.toJS() ?? {});
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0] as z.core.$ZodIssue;
-  const { line } = lines.linePos(offsetOf(document, issue));
-  throw new UsageError(`${file}:${line}: ${explain(issue)}`);
+  const refuse = (issue: Pick<z.core.$ZodIssue, 'path'>, text: string): never => {
+    const { line } = lines.linePos(offsetOf(document, issue as z.core.$ZodIssue));
+    throw new UsageError(`${file}:${line}: ${text}`);
+  };
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0] as z.core.$ZodIssue;
+    return refuse(issue, explain(issue));
+  }
+  try {
+    const { runtime, nodes } = parsed.data;
+    checkSchedule(parseFaultSchedule(parsed.data.faults), { runtime, nodes });
+  } catch (error) {
+    if (!(error instanceof FaultScheduleError)) throw error;
+    const path = ['faults', ...error.path];
+    return refuse({ path }, `${path.join('.')}: ${error.problem}`);
+  }
+  return parsed.data;
 }
 
 /** One line for the first thing that is wrong: the path, the reason, and what is allowed there. */

@@ -37,56 +37,40 @@ const loadSchema = z.strictObject({
   mix: mixSchema.default({ put: 60, get: 35, delete: 0, cas: 5 }),
   keys: z.number().int().positive().max(10_000_000).default(2_000),
   keyDistribution: z.enum(['uniform', 'zipf', 'hot', 'sequential']).default('uniform'),
+  clients: z.number().int().positive().max(256).default(4).describe('connections with a session'),
   valueBytes: z.number().int().min(16).max(1_048_576).default(128),
   readLevel: z.enum(['linearizable', 'stale']).default('linearizable'),
 });
 
-const nodeRole = z
-  .string()
-  .regex(
-    /^(leader|follower|followers\[\d+\]|any|killed|paused|rest|all|node \d+)$/,
-    'a role is leader, followers[i], follower, any, killed, paused, rest, all or "node N"',
-  );
+const anything = z.unknown();
 
-const linkSchema = z.strictObject({
-  between: z.union([z.literal('all'), z.tuple([nodeRole, nodeRole])]),
-  delay: durationMs.optional(),
-  jitter: durationMs.optional(),
-  loss: z.union([z.string().regex(/^\d+(\.\d+)?%$/), z.number().min(0).max(0.99)]).optional(),
-});
-
+/**
+ * One fault. Its fields are listed here, so that editors can complete them; what stands in them is
+ * read by the library of fault schedules, which knows the roles and the runtimes.
+ */
 const faultSchema = z
   .strictObject({
-    at: durationMs.describe('from the start of a trial'),
-    jitter: durationMs.optional().describe('drawn from the seed, added to at'),
-    for: durationMs.optional(),
-    kill: nodeRole.optional(),
-    restart: nodeRole.optional(),
-    pause: nodeRole.optional(),
-    cut: z
-      .strictObject({
-        from: nodeRole,
-        to: nodeRole,
-        direction: z.enum(['both', 'one-way']).default('both'),
-      })
-      .optional(),
-    partition: z.array(z.array(nodeRole).min(1)).min(2).optional(),
-    link: linkSchema.optional(),
+    at: anything.describe('time of the first occurrence, from the start of the probe: 5s'),
+    jitter: anything.optional().describe('up to this much later, drawn from the seed: 150ms'),
+    every: anything.optional().describe('distance of repetitions: 2500ms'),
+    times: anything.optional().describe('number of repetitions; --trials sets it'),
+    for: anything.optional().describe('how long a pause, cut, partition or link fault lasts: 3s'),
+    restartAfter: anything.optional().describe('restarts what was killed after this long: 1200ms'),
+    kill: anything.optional().describe('a role: leader, follower, followers[0], any, node 2'),
+    restart: anything.optional().describe('a role, usually killed'),
+    pause: anything.optional().describe('a role'),
+    cut: anything.optional().describe('{ from: leader, to: followers[0], direction: one-way }'),
+    partition: anything.optional().describe('groups of roles: [[leader], [rest]]'),
+    link: anything.optional().describe('{ between: all, delay: 20ms, jitter: 5ms, loss: 1% }'),
+    disk: anything.optional().describe('comes later'),
+    clock: anything.optional().describe('in the simulator only'),
   })
-  .refine(
-    (fault) =>
-      [fault.kill, fault.restart, fault.pause, fault.cut, fault.partition, fault.link].filter(
-        (kind) => kind !== undefined,
-      ).length === 1,
-    'a fault names exactly one of kill, restart, pause, cut, partition, link',
-  );
+  .describe('one fault, in roles');
 
-const faultsSchema = z.strictObject({
-  trials: z.number().int().positive().max(1_000).default(1).describe('repetitions per protocol'),
-  every: durationMs.describe('the length of one trial, healing included'),
-  probeRate: z.number().positive().default(400).describe('operations a second while it runs'),
-  probeMix: mixSchema.default({ put: 80, get: 20, delete: 0, cas: 0 }),
-  schedule: z.array(faultSchema).min(1),
+const probeSchema = z.strictObject({
+  rate: z.number().positive().default(500).describe('operations a second while faults happen'),
+  mix: mixSchema.default({ put: 80, get: 20, delete: 0, cas: 0 }),
+  settle: durationMs.default(1500).describe('how long the probe goes on after the last fault'),
 });
 
 /** The whole scenario file. Every key has a default or is named in the error that misses it. */
@@ -113,7 +97,8 @@ export const scenarioSchema = z.strictObject({
   blocks: z.number().int().positive().max(100).default(1),
   warmupSecondsMax: z.number().positive().max(120).default(3),
   load: loadSchema.optional(),
-  faults: faultsSchema.optional(),
+  probe: probeSchema.prefault({}),
+  faults: z.array(faultSchema).default([]),
   historyOpsMax: z.number().int().positive().default(400_000),
   deadline: durationMs.default(1_800_000).describe('the watchdog on the whole run'),
   slo: z.array(z.string()).default([]),
@@ -123,7 +108,5 @@ export const scenarioSchema = z.strictObject({
 export type Scenario = z.infer<typeof scenarioSchema>;
 /** The load part of a scenario. */
 export type ScenarioLoad = NonNullable<Scenario['load']>;
-/** The fault part of a scenario. */
-export type ScenarioFaults = NonNullable<Scenario['faults']>;
 /** The shares of a mix in percent or any other unit; only their ratio counts. */
 export type ScenarioMix = ScenarioLoad['mix'];

@@ -17,6 +17,24 @@ export function agreementCases<M>(): ConformanceCase<M>[] {
       },
     },
     {
+      name: 'messages as objects do what messages as bytes do',
+      nodesMin: 1,
+      run(kit) {
+        const texts = [true, false].map((useCodec) => {
+          const nodes = kit.usualSize;
+          const cluster = kit.cluster({ nodes, seed: 'codec', network: { useCodec } });
+          kit.elect(cluster);
+          kit.load(cluster, SECOND / 2);
+          kit.settle(cluster);
+          return cluster
+            .committed(1)
+            .filter((text) => text.startsWith('load'))
+            .join();
+        });
+        if (texts[0] !== texts[1]) throw new Error('the codec changes what is committed');
+      },
+    },
+    {
       name: 'each size serves, commits once, in order, and agrees by payload',
       nodesMin: 1,
       run(kit) {

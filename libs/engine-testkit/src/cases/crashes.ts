@@ -4,8 +4,8 @@ import { expectThat } from '../kit.ts';
 const SECOND = 1_000_000;
 type Cluster<M> = ReturnType<ConformanceKit<M>['cluster']>;
 
-/** Crash points tried per node and kind; a scripted run has fewer, so none is left out. */
-const POINTS_MAX = 60;
+/** Crash points tried per node and kind; a script with more points is a defect of this suite. */
+const POINTS_MAX = 300;
 
 /** Crashes at every batch boundary and right behind every message of a scripted run. */
 export function crashCases<M>(): ConformanceCase<M>[] {
@@ -68,6 +68,7 @@ function eachPoint<M>(kit: ConformanceKit<M>, kind: 'batch' | 'message', keep: n
     for (; reached && point <= POINTS_MAX; point++) {
       reached = crashAt(kit, node, kind, point, keep);
     }
+    if (reached) throw new Error(`the script has more than ${POINTS_MAX} points`);
     if (kind === 'batch' && point < 3) throw new Error(`node ${node} has written nothing`);
   }
 }

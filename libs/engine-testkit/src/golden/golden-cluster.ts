@@ -108,6 +108,12 @@ export class GoldenCluster<M> {
     this.turn(id);
   }
 
+  /** Moves a node's clock without firing anything: time passes that it has not yet noticed. */
+  elapse(id: NodeId, millis: number): void {
+    this.clocks.set(id, this.clock(id) + millis * 1_000);
+    if (this.host(id).running) this.host(id).engine.clock(this.clock(id) as Instant);
+  }
+
   /** Moves a node's clock from deadline to deadline until it asks for leadership. */
   timeout(id: NodeId): void {
     this.seenKinds = new Set();

@@ -56,6 +56,9 @@ export class GoldenRunner<M> {
           for (const id of nodes(cluster, first)) cluster.tick(id);
         }
         return;
+      case 'elapse':
+        for (const id of nodes(cluster, first)) cluster.elapse(id, Number(plain[1]));
+        return;
       case 'timeout':
         return cluster.timeout(node(first));
       case 'propose':

@@ -178,7 +178,14 @@ export class ClusterCore<M> {
       send: (from, to, message) => this.send(from, to, message),
       streamSnapshot: (from, transfer, image) => {
         this.note(from, `streams snapshot ${transfer.meta.index} to ${transfer.to}`);
-        this.network.stream(from, transfer, image);
+        const { incarnation } = this.node(from).host;
+        this.network.stream(from, transfer, image, (delivered) => {
+          const { host } = this.node(from);
+          // A restarted sender knows nothing of the transfers of its former life.
+          if (!host.running || host.incarnation !== incarnation) return;
+          host.input((engine) => engine.snapshotSent(transfer.to, delivered));
+          this.node(from).poke();
+        });
       },
       resetSession: (node, peer) => this.network.sessions.end(node, peer),
       opened: (host, snapshot) => this.ghost.opened(host.id, snapshot, host.engine.status()),
@@ -214,10 +221,6 @@ export class ClusterCore<M> {
         this.ghost.checkImage(from, image);
         this.node(to).host.receiveSnapshot(from, meta, image);
         this.node(to).poke();
-      },
-      snapshotSent: (from, to, delivered) => {
-        this.node(from).host.input((engine) => engine.snapshotSent(to, delivered));
-        this.node(from).poke();
       },
     };
   }

@@ -53,7 +53,13 @@ export interface HostOptions<M> {
 }
 
 type ApplyItem = { readonly entry: CommittedEntry } | { readonly install: SnapshotMeta };
-type HeldSend = { readonly number: number; readonly send: () => void };
+type HeldSend = {
+  readonly number: number;
+  readonly send: () => void;
+  /** What to do instead when the session ends first. */
+  readonly drop: () => void;
+};
+const NOTHING = (): void => {};
 type EngineInput<M> = (engine: ConsensusEngine<M>) => void;
 type InboxItem<M> = { readonly input: EngineInput<M>; readonly endsTurn: boolean };
 
@@ -168,7 +174,7 @@ export class EngineHost<M> {
   peerDisconnected(peer: NodeId): void {
     const input: EngineInput<M> = (engine) => {
       this.connected.delete(peer);
-      if (this.options.sessions) this.held.delete(peer);
+      if (this.options.sessions) this.dropHeld(peer);
       engine.peerDisconnected(peer);
     };
     this.queue({ input, endsTurn: true });
@@ -258,7 +264,7 @@ export class EngineHost<M> {
     for (const entry of ready.committed) this.applyQueue.push({ entry });
     this.append(ready);
     for (const { to, message } of ready.messages) {
-      for (const peer of to) this.send(peer, 0, () => this.deliver(peer, message));
+      for (const peer of to) this.send(peer, () => this.deliver(peer, message));
     }
     this.holdAfterPersist(ready);
     if (this.log.batchesInSegment >= this.options.segmentBatchesMax) this.rollSegment(engine);
@@ -284,31 +290,41 @@ export class EngineHost<M> {
   }
 
   private holdAfterPersist(ready: Ready<M>): void {
+    const { number } = ready;
     for (const { to, message } of ready.messagesAfterPersist) {
       for (const peer of to) {
-        this.hold(peer, ready.number, () => this.deliver(peer, message));
+        this.hold(peer, { number, send: () => this.deliver(peer, message), drop: NOTHING });
       }
     }
     for (const transfer of ready.snapshotsToSend) {
       const image = this.file(transfer.meta);
-      this.hold(transfer.to, ready.number, () => {
-        this.environment.streamSnapshot(this.id, transfer, image);
+      this.hold(transfer.to, {
+        number,
+        send: () => this.environment.streamSnapshot(this.id, transfer, image),
+        drop: () => this.input((engine) => engine.snapshotSent(transfer.to, false)),
       });
     }
   }
 
   /** Sends now, or behind what waits for the disk where the protocol needs the order. */
-  private send(peer: NodeId, number: number, send: () => void): void {
+  private send(peer: NodeId, send: () => void): void {
     const waiting = this.held.get(peer);
     const ordered = this.options.protocol.capabilities.needsFifoChannels;
-    if (ordered && waiting !== undefined && waiting.length > 0) waiting.push({ number, send });
-    else send();
+    if (ordered && waiting !== undefined && waiting.length > 0) {
+      waiting.push({ number: 0, send, drop: NOTHING });
+    } else send();
   }
 
-  private hold(peer: NodeId, number: number, send: () => void): void {
+  private hold(peer: NodeId, held: HeldSend): void {
     const waiting = this.held.get(peer);
-    if (waiting === undefined) this.held.set(peer, [{ number, send }]);
-    else waiting.push({ number, send });
+    if (waiting === undefined) this.held.set(peer, [held]);
+    else waiting.push(held);
+  }
+
+  private dropHeld(peer: NodeId): void {
+    const waiting = this.held.get(peer) ?? [];
+    this.held.delete(peer);
+    for (const held of waiting) held.drop();
   }
 
   private completed(number: ReadyNumber): void {

@@ -10,7 +10,6 @@ import { type PairListener, SessionTable } from './session-table.ts';
 export interface MessageReceiver<M> extends PairListener {
   message(from: NodeId, to: NodeId, message: M): void;
   snapshot(from: NodeId, to: NodeId, transfer: SnapshotTransfer, image: MachineImage): void;
-  snapshotSent(from: NodeId, to: NodeId, delivered: boolean): void;
 }
 
 /** A snapshot of these runs takes 1 to 20 ms to stream. */
@@ -55,8 +54,13 @@ export class MessageNetwork<M> {
     else this.sendAlone(from, to, message);
   }
 
-  /** A snapshot's stream starts behind the messages sent so far. */
-  stream(from: NodeId, transfer: SnapshotTransfer, image: MachineImage): void {
+  /** A snapshot's stream starts behind the messages sent so far; `sent` hears how it ended. */
+  stream(
+    from: NodeId,
+    transfer: SnapshotTransfer,
+    image: MachineImage,
+    sent: (delivered: boolean) => void,
+  ): void {
     const { to } = transfer;
     const session = this.sessions.current(from, to);
     const delay = this.random.between(TRANSFER_MIN_MICROS, TRANSFER_MAX_MICROS);
@@ -65,7 +69,7 @@ export class MessageNetwork<M> {
       const cut = this.links.isCut(from, to) || this.links.isCut(to, from);
       const alive = session !== null && this.sessions.current(from, to) === session && !cut;
       if (alive) this.receiver.snapshot(from, to, transfer, image);
-      this.queue.after(this.delay(to, from), () => this.receiver.snapshotSent(from, to, alive));
+      this.queue.after(this.delay(to, from), () => sent(alive));
     });
   }
 

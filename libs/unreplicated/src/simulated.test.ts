@@ -1,6 +1,6 @@
-import { unreplicated } from '@quorate/unreplicated';
+import { SimulatedCluster } from '@quorate/simulator';
 import { describe, expect, it } from 'vitest';
-import { SimulatedCluster } from './simulated-cluster.ts';
+import { unreplicated } from './protocol.ts';
 
 function loaded(seed: number, traceEventsMax = 50): SimulatedCluster<never> {
   const cluster = new SimulatedCluster({

@@ -7,9 +7,10 @@ import {
   RecordKind,
   type Ticket,
 } from '@quorate/consensus';
-import { UnreplicatedEngine, unreplicated } from '@quorate/unreplicated';
+import { conformanceCases } from '@quorate/engine-testkit';
 import { describe, expect, it } from 'vitest';
-import { conformanceCases } from './conformance-suite.ts';
+import { unreplicated } from './protocol.ts';
+import { UnreplicatedEngine } from './unreplicated-engine.ts';
 
 type Engine = ConsensusEngine<never>;
 type ReadyChange = (ready: Ready<never>, engine: Engine) => Ready<never>;

@@ -1,0 +1,136 @@
+import { GET, type OpenLoopPlan, OperationSource, type WorkloadOptions } from '@quorate/workload';
+import type { Metronome } from './metronome.ts';
+import type { OperationRunner } from './operation-runner.ts';
+import { nowMicros } from './time.ts';
+
+/** What a loop came to, beside what stands in the log. */
+export interface LoopResult {
+  readonly startMicros: number;
+  readonly endMicros: number;
+  readonly starts: number;
+  readonly missedStarts: number;
+  readonly worstStartLateMicros: number;
+}
+
+/** A start later than this after its intended time counts as missed. */
+const MISSED_START_MICROS = 1000;
+/** Starts due this soon are spun for; the metronome is for longer waits. */
+const SPIN_MICROS = 60;
+/** After the last start, how long the loop waits for operations to end. */
+const DRAIN_MICROS = 10_000_000;
+
+/**
+ * Runs a drawn open loop: each operation starts at its own time, whatever became of the others.
+ * Resolves when all have ended, or the drain limit has passed.
+ */
+export function runOpenLoop(
+  runner: OperationRunner,
+  metronome: Metronome,
+  plan: OpenLoopPlan,
+  phase: number,
+): Promise<LoopResult> {
+  const startMicros = nowMicros() + 1000;
+  let next = 0;
+  let missed = 0;
+  let worst = 0;
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      const endMicros = nowMicros();
+      const { count: starts } = plan;
+      resolve({
+        startMicros,
+        endMicros,
+        starts,
+        missedStarts: missed,
+        worstStartLateMicros: worst,
+      });
+    };
+    const drain = (since: number): void => {
+      if (runner.inFlight === 0 || nowMicros() - since > DRAIN_MICROS) finish();
+      else setTimeout(drain, 2, since);
+    };
+    const turn = (): void => {
+      while (next < plan.count) {
+        const intended = startMicros + (plan.startMicros[next] as number);
+        const late = nowMicros() - intended;
+        if (late < 0) break;
+        if (late > MISSED_START_MICROS) missed++;
+        if (late > worst) worst = late;
+        const key = plan.keys[next] as number;
+        const write = plan.writeNumbers[next] as number;
+        const client = plan.clients[next] as number;
+        runner.start(phase, plan.kinds[next] as number, key, write, client, intended, null);
+        next++;
+      }
+      if (next >= plan.count) drain(nowMicros());
+      else {
+        const at = startMicros + (plan.startMicros[next] as number);
+        // Both let sockets be read before the next start.
+        if (at - nowMicros() < SPIN_MICROS) setImmediate(turn);
+        else metronome.wake(at, turn);
+      }
+    };
+    turn();
+  });
+}
+
+/**
+ * Keeps `inFlight` operations going: each that ends is followed by the next one of its client.
+ * Resolves when the time is over and all have ended.
+ */
+export function runClosedLoop(
+  runner: OperationRunner,
+  options: WorkloadOptions,
+  durationMs: number,
+  phase: number,
+): Promise<LoopResult & { readonly nextWriteNumber: number }> {
+  const source = new OperationSource(options);
+  const startMicros = nowMicros();
+  const stopMicros = startMicros + durationMs * 1000;
+  let starts = 0;
+  let open = 0;
+  return new Promise((resolve) => {
+    const start = (client: number): void => {
+      source.draw(client);
+      starts++;
+      open++;
+      runner.start(phase, source.kind, source.key, source.writeNumber, client, 0, () => {
+        open--;
+        if (nowMicros() < stopMicros) start(client);
+        else if (open === 0) finish();
+      });
+    };
+    const finish = (): void => {
+      const { nextWriteNumber } = source;
+      const late = { missedStarts: 0, worstStartLateMicros: 0 };
+      resolve({ startMicros, endMicros: nowMicros(), starts, ...late, nextWriteNumber });
+    };
+    for (let client = 0; client < options.clients; client++) start(client);
+  });
+}
+
+/** Reads every key once, a bounded number at a time; gives the revisions found, -1 for none. */
+export function readBackKeys(
+  runner: OperationRunner,
+  keys: number,
+  phase: number,
+  inFlightMax: number,
+): Promise<Float64Array> {
+  const revisions = new Float64Array(keys).fill(-1);
+  if (keys === 0) return Promise.resolve(revisions);
+  let next = 0;
+  let open = 0;
+  return new Promise((resolve) => {
+    const start = (): void => {
+      const key = next++;
+      open++;
+      runner.start(phase, GET, key, 0xffff_ffff, key, 0, (result) => {
+        open--;
+        if (result.outcome === 'ok') revisions[key] = result.revision;
+        if (next < keys) start();
+        else if (open === 0) resolve(revisions);
+      });
+    };
+    while (next < keys && open < inFlightMax) start();
+  });
+}
