@@ -38,6 +38,8 @@ export const DEFAULT_CLIENT_LIMITS: ClientLimits = {
 };
 
 const TIMEOUT_MICROS = 5_000_000;
+/** Requests sent to a replica that has not served any yet: it may not lead, and refuse them all. */
+const PROBES_MAX = 16;
 
 /** Makes a client; it connects when the first operation asks for it. */
 export function connectClient(options: ClientOptions): Client {
@@ -155,7 +157,7 @@ class KvClient implements Client, ConnectionOwner {
       this.inDoubt(operation, 'internal', 'the answer holds no result');
       return;
     }
-    this.finder.succeeded();
+    if (connection.address === this.finder.target) this.finder.succeeded();
     this.complete(operation, result);
   }
 
@@ -225,7 +227,10 @@ class KvClient implements Client, ConnectionOwner {
     }
     const now = this.options.clock.now();
     const { requestsInFlightMax } = this.limits;
-    while (connection.requestsInFlight < requestsInFlightMax) {
+    const requestsMax = this.finder.confirmed
+      ? requestsInFlightMax
+      : Math.min(PROBES_MAX, requestsInFlightMax);
+    while (connection.requestsInFlight < requestsMax) {
       const queue = this.retries.peek() === null ? this.fresh : this.retries;
       const operation = queue.peek();
       if (operation === null || !this.prepare(operation)) break;

@@ -10,6 +10,8 @@ const HINTS_IN_A_ROW_MAX = 2;
  * a wait that doubles while nothing succeeds.
  */
 export class LeaderFinder {
+  /** True once an operation went well at the target. */
+  confirmed = false;
   private readonly addresses: string[];
   private readonly random: Random;
   private readonly waitMinMicros: number;
@@ -40,6 +42,7 @@ export class LeaderFinder {
 
   /** The target does not serve; the next in turn becomes it. */
   moveOn(): void {
+    this.confirmed = false;
     if (this.hint !== null) {
       this.hint = null;
       return;
@@ -49,6 +52,7 @@ export class LeaderFinder {
 
   /** Follows a hint; false when too many were followed in vain and the caller should wait. */
   follow(address: string): boolean {
+    this.confirmed = false;
     const known = this.addresses.indexOf(address);
     if (known >= 0) {
       this.position = known;
@@ -63,6 +67,7 @@ export class LeaderFinder {
 
   /** An operation went well: the waits start from their least again. */
   succeeded(): void {
+    this.confirmed = true;
     this.failures = 0;
     this.hintsInARow = 0;
   }

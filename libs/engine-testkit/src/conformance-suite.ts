@@ -29,7 +29,7 @@ export function conformanceCases<M>(
     .map((one) => ({ name: one.name, run: () => one.run(kit) }));
 }
 
-/** Declares one vitest test for each case: what every engine must do before it may be called one. */
+/** Declares one vitest test for each case: what an engine must do before it may be called one. */
 export function conformanceSuite<M>(protocol: Protocol<M>, options: ConformanceOptions = {}): void {
   describe(`conformance of ${protocol.name}`, () => {
     for (const one of conformanceCases(protocol, options)) it(one.name, () => one.run());

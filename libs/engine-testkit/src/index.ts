@@ -1,7 +1,4 @@
 export { conformanceCases, conformanceSuite } from './conformance-suite.ts';
-export { GoldenCluster, type GoldenOptions } from './golden/golden-cluster.ts';
-export { GoldenRunner } from './golden/golden-commands.ts';
-export { goldenScripts, runGoldenScript } from './golden/golden-scripts.ts';
 export {
   type ConformanceCase,
   ConformanceKit,
@@ -9,3 +6,6 @@ export {
   expectThat,
 } from './kit.ts';
 export { caughtBy, PLANTED_BUGS, type PlantedBug, plantedBugSuite } from './planted-bugs.ts';
+export { GoldenCluster, type GoldenOptions } from './scripts/golden-cluster.ts';
+export { GoldenRunner } from './scripts/golden-commands.ts';
+export { goldenScripts, runGoldenScript } from './scripts/golden-scripts.ts';

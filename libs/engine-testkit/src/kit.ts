@@ -47,8 +47,8 @@ export class ConformanceKit<M> {
     this.protocol = protocol;
     this.options = {
       sizes: [1, 2, 3, 4, 5],
-      randomSeeds: Number(process.env['QUORATE_SEEDS'] ?? RANDOM_SEEDS),
-      firstSeed: Number(process.env['QUORATE_FIRST_SEED'] ?? 1),
+      randomSeeds: Number(process.env.QUORATE_SEEDS ?? RANDOM_SEEDS),
+      firstSeed: Number(process.env.QUORATE_FIRST_SEED ?? 1),
       config: {},
       ...options,
     };
@@ -82,7 +82,7 @@ export class ConformanceKit<M> {
     return cluster.leader() as NodeId;
   }
 
-  /** Proposes until one proposal is done, at whoever leads; then waits until all have applied it. */
+  /** Proposes until one proposal is done, at any leader; then waits until all have applied it. */
   probe(cluster: SimulatedCluster<M>, nodes: readonly number[] = cluster.ids): void {
     let open = this.tryProbe(cluster);
     let lastTry = cluster.now() as number;

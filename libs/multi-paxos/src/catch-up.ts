@@ -11,8 +11,8 @@ const SNAPSHOT_PATIENCE_TIMEOUTS = 2;
 
 /**
  * Asks other replicas for chosen values that this one missed. Any replica that knows them may
- * answer. One request is on its way at a time, so a replica far behind is not flooded. It waits half
- * a heartbeat before it asks, since what it misses may only be late.
+ * answer. One request is on its way at a time, so a replica far behind is not flooded. It waits
+ * half a heartbeat before it asks, since what it misses may only be late.
  */
 export class CatchUp {
   private readonly context: Context;

@@ -74,7 +74,7 @@ export interface Accepted {
   readonly ranges: readonly SlotRange[];
 }
 
-/** Every slot up to `chosenPrefix` is chosen, and the leader of `ballot` proposed no other value. */
+/** Every slot up to `chosenPrefix` is chosen; nothing else was proposed there under `ballot`. */
 export interface Chosen {
   readonly kind: 'chosen';
   readonly ballot: Ballot;

@@ -66,7 +66,7 @@ export class Phase1 {
     return this.nextFrom.get(peer) ?? null;
   }
 
-  /** Takes one chunk; why it was ignored, or null. The chunk asked for is the only one that counts. */
+  /** Takes one chunk; why it was ignored, or null. Only the chunk asked for counts. */
   take(from: NodeId, chunk: PromiseChunk): string | null {
     if (this.nextFrom.get(from) !== chunk.fromSlot) return 'promise chunk not asked for';
     const refusal = this.refusal(chunk);

@@ -37,8 +37,11 @@ export interface ProposerParts {
   readonly rules: LeadershipRules;
 }
 
-/** How many election timeouts a new leader may spend on learning trimmed slots. */
-const RECOVERY_TIMEOUTS_MAX = 100;
+/**
+ * After how many election timeouts without progress a new leader gives up learning trimmed slots:
+ * who trimmed them may be gone, and phase 1 with another quorum may not need them.
+ */
+const RECOVERY_TIMEOUTS_MAX = 5;
 
 /**
  * The proposer: waits for the leader's silence, prepares a ballot of its own, and leads when a
@@ -216,6 +219,13 @@ export class Proposer {
     this.context.event('serving', this.context.id, `slots through ${recovered} proposed again`);
   }
 
+  /** Trimmed slots are coming in: a new leader that needs them is patient for longer. */
+  recoveryProgressed(): void {
+    if (this.phase2 === null || this.phase2.serving) return;
+    const { now, config } = this.context;
+    this.recoveryDeadline = now + config.electionTimeoutMaxMicros * RECOVERY_TIMEOUTS_MAX;
+  }
+
   /** Notes the first new slot that is chosen, in order, under the own ballot. */
   noteFirstCommit(): void {
     const { phase2 } = this;
@@ -368,7 +378,7 @@ export class Proposer {
     this.lostBallots = 0;
     this.retryAt = NEVER;
     this.heartbeatAt = now + config.heartbeatMicros;
-    this.recoveryDeadline = now + config.electionTimeoutMaxMicros * RECOVERY_TIMEOUTS_MAX;
+    this.recoveryProgressed();
     this.context.event('elected', id, describeBallot(phase1.ballot));
     this.followLeader(phase1.ballot);
     this.context.event('leaderChanged', id, describeBallot(phase1.ballot));

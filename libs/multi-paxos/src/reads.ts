@@ -117,9 +117,9 @@ export class LeaderReads {
 const REQUEST_SPACING = 2 ** 16;
 
 /**
- * Reads asked at a follower: it asks its leader for an index, one request for all tickets of a turn.
- * Request numbers start at a random place, so that an answer to an earlier incarnation of this
- * replica is not taken for a fresh one.
+ * Reads asked at a follower: it asks its leader for an index, one request for all tickets of a
+ * turn. Request numbers start at a random place, so that an answer to an earlier incarnation of
+ * this replica is not taken for a fresh one.
  */
 export class FollowerReads {
   private readonly context: Context;

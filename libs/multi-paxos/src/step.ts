@@ -15,6 +15,7 @@ import type {
   PaxosMessage,
   ReadRequest,
   SlotRange,
+  SnapshotOffer,
 } from './messages.ts';
 import type { PeerProgress } from './peer-progress.ts';
 import type { Proposer } from './proposer.ts';
@@ -38,7 +39,7 @@ export function stepMessage(parts: ReplicaParts, from: NodeId, message: PaxosMes
     parts.context.ignore(from, refusal);
     return;
   }
-  const { proposer, catchUp, context } = parts;
+  const { proposer, context } = parts;
   switch (message.kind) {
     case 'probe':
       proposer.onProbe(from, message.ballot);
@@ -77,7 +78,7 @@ export function stepMessage(parts: ReplicaParts, from: NodeId, message: PaxosMes
       onCatchUpReply(parts, from, message);
       break;
     case 'snapshotOffer':
-      noted(context, from, catchUp.onOffer(from, message));
+      onSnapshotOffer(parts, from, message);
       break;
     case 'readRequest':
       onReadRequest(parts, from, message);
@@ -163,8 +164,8 @@ function onHeartbeatReply(parts: ReplicaParts, from: NodeId, message: HeartbeatR
 }
 
 /**
- * Chosen values, from anybody. When one of them contradicts a proposal of this very ballot, a higher
- * ballot chose it: this leader has been superseded and must not announce its own value as chosen.
+ * Chosen values, from anybody. When one of them contradicts a proposal of this very ballot, another
+ * one chose it: this leader has been superseded and must not announce its own value as chosen.
  */
 function onCatchUpReply(parts: ReplicaParts, from: NodeId, message: CatchUpReply): void {
   const { phase2 } = parts.proposer;
@@ -175,9 +176,17 @@ function onCatchUpReply(parts: ReplicaParts, from: NodeId, message: CatchUpReply
     });
     if (superseded) parts.proposer.standDown('another ballot chose a different value');
   }
+  const before = parts.learner.chosenPrefix;
   noted(parts.context, from, parts.catchUp.onReply(from, message));
+  if (parts.learner.chosenPrefix > before) parts.proposer.recoveryProgressed();
   parts.proposer.phase2?.advance();
   parts.proposer.tryServe();
+}
+
+function onSnapshotOffer(parts: ReplicaParts, from: NodeId, message: SnapshotOffer): void {
+  const refusal = parts.catchUp.onOffer(from, message);
+  noted(parts.context, from, refusal);
+  if (refusal === null) parts.proposer.recoveryProgressed();
 }
 
 function onReadRequest(parts: ReplicaParts, from: NodeId, message: ReadRequest): void {

@@ -43,9 +43,9 @@ const HEADER_BYTES = 96;
 const COPIED_BYTES_MAX = 1024;
 
 /**
- * Raft's messages as protobuf, laid out by `raft.proto`. Entries travel as the record bytes that the
- * WAL holds, encoded once and checked by their CRC on arrival; a message with a damaged entry, like
- * any other malformed input, decodes to null as a whole.
+ * Raft's messages as protobuf, laid out by `raft.proto`. Entries travel as the record bytes that
+ * the WAL holds, encoded once and checked by their CRC on arrival; a message with a damaged entry,
+ * like any other malformed input, decodes to null as a whole.
  */
 export function createCodec(records: RecordCodec): MessageCodec<RaftMessage> {
   return {

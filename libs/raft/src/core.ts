@@ -112,7 +112,7 @@ export class RaftCore {
    * is cleared: stepping down within a term keeps it (RF-04, RF-05).
    */
   adoptTerm(term: Term): void {
-    assert(term > this.term && term <= TERM_MAX + 1, 'a term only rises');
+    assert(term > this.term && term <= TERM_MAX, 'a term only rises');
     this.term = term;
     this.votedFor = 0;
     this.promiseDirty = true;

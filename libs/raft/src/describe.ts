@@ -22,7 +22,10 @@ function details(message: RaftMessage): string {
     }
     case 'appendEntriesResponse':
       if (message.success) return ` match=${message.matchIndex}`;
-      return ` refused=${message.rejectedIndex} hint=${message.conflictIndex}@${message.conflictTerm}`;
+      return (
+        ` refused=${message.rejectedIndex}` +
+        ` hint=${message.conflictIndex}@${message.conflictTerm}`
+      );
     case 'heartbeat':
       return ` commit=${message.leaderCommit} confirmation=${message.confirmation}`;
     case 'heartbeatResponse':

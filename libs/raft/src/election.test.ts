@@ -22,7 +22,8 @@ describe('Raft paper, section 5.2: leader election', () => {
     expect([2, 3].map((id) => cluster.engine(id).status().leader)).toEqual([1, 1]);
     expect(cluster.replica(1).committed.map(({ type }) => type)).toEqual([2]);
     const kinds = cluster.replica(1).events.map(({ kind }) => kind);
-    expect(kinds.filter((kind) => kind !== 'leaderChanged')).toEqual([
+    const noise = ['leaderChanged', 'messageIgnored']; // The third node's grants come too late.
+    expect(kinds.filter((kind) => !noise.includes(kind))).toEqual([
       'suspected',
       'candidacy',
       'candidacy',
@@ -157,16 +158,12 @@ describe('thesis, sections 9.6 and 4.2.3: pre-vote and stickiness', () => {
   it('a node that was cut off raises no term and deposes nobody (RF-13)', () => {
     const cluster = new HandDriven(3);
     cluster.elect(1);
-    for (let i = 0; i < 10; i++) {
-      cluster.timeout(3);
-      cluster.wire = [];
+    for (let i = 0; i < 40; i++) {
+      cluster.pass(1, DEFAULT_TIMING.heartbeatMicros);
+      cluster.settle(1, 2);
+      cluster.pass(3, 1);
     }
-    cluster.pass(1, 1);
-    cluster.pass(1, DEFAULT_TIMING.heartbeatMicros);
-    const [lost] = cluster.pick(({ to }) => to === 3);
-    expect(lost).toBeDefined();
-    cluster.settle(1, 2);
-    cluster.timeout(3);
+    expect(role(cluster, 3)).toBe('pre-candidate');
     cluster.settle();
     expect([1, 2, 3].map((id) => cluster.engine(id).status().round)).toEqual([1, 1, 1]);
   });

@@ -76,8 +76,8 @@ export class Election {
   }
 
   /**
-   * Asks whether a candidacy would succeed, without raising the term (thesis, section 9.6). The vote
-   * of the term is not touched (RF-05).
+   * Asks whether a candidacy would succeed, without raising the term (thesis, section 9.6). The
+   * vote of the term is not touched (RF-05).
    */
   standPreVote(): CandidacyOutcome {
     this.core.role = 'pre-candidate';
@@ -120,8 +120,8 @@ export class Election {
 
   /**
    * Answers a pre-vote: yes when the candidacy would be in a newer term, the candidate's log is up
-   * to date, and no leader was heard of late. Answering changes nothing here, above all not the time
-   * at which a leader was last heard (RF-12).
+   * to date, and no leader was heard of late. Answering changes nothing here, above all not the
+   * time at which a leader was last heard (RF-12).
    */
   answerPreVote(from: NodeId, message: RequestVote): void {
     const { core } = this;

@@ -117,9 +117,9 @@ export class Follower {
   }
 
   /**
-   * Sends the merged answers. Acknowledgements wait for the disk; the heartbeat's answer states only
-   * that this replica is in the term, so it leaves early once the term is durable: a crash cannot
-   * take that back, and a read need not wait for a follower's disk.
+   * Sends the merged answers. Acknowledgements wait for the disk; the heartbeat's answer states
+   * only that this replica is in the term, so it leaves early once the term is durable: a crash
+   * cannot take that back, and a read need not wait for a follower's disk.
    */
   emit(leader: NodeId): void {
     const { core } = this;

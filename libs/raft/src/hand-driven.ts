@@ -192,8 +192,11 @@ export class HandDriven {
   elect(id: number, ...nodes: readonly number[]): void {
     for (let tries = 0; tries < 3 && this.engine(id).status().role !== 'leader'; tries++) {
       // The others must first have missed their leader, or they would not listen.
+      const micros = DEFAULT_TIMING.electionTimeoutMaxMicros;
       for (const [peer, { engine }] of this.replicas) {
-        if (peer !== id) engine.clock(instant(this.now + 300_000));
+        if (peer === id) continue;
+        if (engine.status().role === 'leader') this.pass(peer, micros + 1);
+        else engine.clock(instant(this.now + micros));
       }
       this.timeout(id);
       this.settle(...nodes);

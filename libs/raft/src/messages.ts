@@ -56,8 +56,8 @@ export interface AppendEntries {
 }
 
 /**
- * Answers {@link AppendEntries} and a finished snapshot. On success `matchIndex` is what the request
- * covered, never the follower's own last index (RF-22). A refusal names the refused
+ * Answers {@link AppendEntries} and a finished snapshot. On success `matchIndex` is what the
+ * request covered, never the follower's own last index (RF-22). A refusal names the refused
  * `prevLogIndex` and gives a hint: the highest entry at or below it that may still match.
  */
 export interface AppendEntriesResponse {
@@ -83,7 +83,10 @@ export interface Heartbeat {
   readonly confirmation: number;
 }
 
-/** Answers {@link Heartbeat}: in `term`, after `confirmation` was issued, the sender had no other leader. */
+/**
+ * Answers {@link Heartbeat}: in `term`, after `confirmation` was issued, the sender had no other
+ * leader.
+ */
 export interface HeartbeatResponse {
   readonly kind: 'heartbeatResponse';
   readonly term: Term;
@@ -103,7 +106,9 @@ export interface InstallSnapshot {
   readonly meta: SnapshotMeta;
 }
 
-/** A follower asks its leader for a read index (Raft thesis, 6.4). `context` grows with each ask. */
+/**
+ * A follower asks its leader for a read index (Raft thesis, 6.4). `context` grows with each ask.
+ */
 export interface ReadIndexRequest {
   readonly kind: 'readIndex';
   readonly term: Term;
@@ -117,6 +122,12 @@ export interface ReadIndexResponse {
   readonly context: number;
   readonly readIndex: LogIndex;
 }
+
+/** What only the leader of a term says. */
+export type LeaderMessage = AppendEntries | Heartbeat | InstallSnapshot;
+
+/** What only followers say, to the leader of their term. */
+export type FollowerMessage = AppendEntriesResponse | HeartbeatResponse | ReadIndexRequest;
 
 /** Everything that Raft replicas say to each other. */
 export type RaftMessage =

@@ -12,8 +12,8 @@ import type {
 import type { RaftMessage } from './messages.ts';
 
 /**
- * What one turn has produced so far. A new one begins with each Ready, because the arrays of a Ready
- * belong to the host from then on.
+ * What one turn has produced so far. A new one begins with each Ready, because the arrays of a
+ * Ready belong to the host from then on.
  */
 export class Output {
   readonly records: WalRecord[] = [];

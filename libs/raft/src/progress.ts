@@ -55,7 +55,7 @@ export class Progress {
   probeWaits = false;
   /** In replicate: ask with an empty message whether what was sent has arrived. */
   checkDue = false;
-  /** The commit index that the follower knows if nothing was lost. */
+  /** The commit index that the follower knows if nothing was lost; heartbeats repeat it anyway. */
   commitSent = 0 as LogIndex;
   /** The highest confirmation that the follower has answered. */
   confirmed = 0;
@@ -131,7 +131,8 @@ export class Progress {
 
   /**
    * True when a refusal of `rejectedIndex` answers what is being tried now. Refusals can be late:
-   * one at or below `match` is proven wrong since (RF-21), and in probe only the probe itself counts.
+   * one at or below `match` is proven wrong since (RF-21), and in probe only the probe itself
+   * counts.
    */
   isFreshRejection(rejectedIndex: LogIndex): boolean {
     if (this.state === 'snapshot' || rejectedIndex <= this.match) return false;
@@ -145,7 +146,6 @@ export class Progress {
     this.probes = 0;
     this.probeWaits = false;
     this.checkDue = false;
-    this.commitSent = 0 as LogIndex;
     this.snapshotIndex = 0 as LogIndex;
     this.inflight.clear();
   }

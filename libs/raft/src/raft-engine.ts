@@ -20,10 +20,9 @@ import { type CoreFields, RaftCore } from './core.ts';
 import { type CandidacyOutcome, Election } from './election.ts';
 import { Follower } from './follower.ts';
 import {
-  type AppendEntries,
+  type FollowerMessage,
   flawOf,
-  type Heartbeat,
-  type InstallSnapshot,
+  type LeaderMessage,
   type RaftMessage,
   type ReadIndexResponse,
   type RequestVote,
@@ -254,10 +253,7 @@ export class RaftEngine implements ConsensusEngine<RaftMessage> {
   }
 
   /** AppendEntries, heartbeat, snapshot announcement: what only the leader of a term says. */
-  private onLeaderMessage(
-    from: NodeId,
-    message: AppendEntries | Heartbeat | InstallSnapshot,
-  ): void {
+  private onLeaderMessage(from: NodeId, message: LeaderMessage): void {
     const { core } = this;
     if (message.term < core.term) {
       this.follower.refuseOldLeader(from);
@@ -290,13 +286,7 @@ export class RaftEngine implements ConsensusEngine<RaftMessage> {
   }
 
   /** What only followers say to the leader of their term. */
-  private onFollowerMessage(
-    from: NodeId,
-    message: Extract<
-      RaftMessage,
-      { kind: 'appendEntriesResponse' | 'heartbeatResponse' | 'readIndex' }
-    >,
-  ): void {
+  private onFollowerMessage(from: NodeId, message: FollowerMessage): void {
     const { core } = this;
     if (message.term > core.term) {
       this.becomeFollower(message.term, null, `term ${message.term} seen`);
@@ -317,13 +307,13 @@ export class RaftEngine implements ConsensusEngine<RaftMessage> {
   private tickFollower(): void {
     const { core, election, followerReads } = this;
     if (core.now >= election.deadline) {
+      if (core.role === 'follower') core.note('suspected', core.leader ?? 0, 'timeout');
+      else core.note('candidacyFailed', core.id, 'timeout');
+      this.setLeader(null);
       if (!election.mayStand) {
         election.resetTimer();
         return;
       }
-      if (core.role === 'follower') core.note('suspected', core.leader ?? 0, 'timeout');
-      else core.note('candidacyFailed', core.id, 'timeout');
-      this.setLeader(null);
       if (core.usesPreVote) this.conclude(election.standPreVote());
       else this.stand();
       return;

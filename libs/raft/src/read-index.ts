@@ -68,7 +68,9 @@ export class LeaderReads {
     this.askers = new Map();
   }
 
-  /** Answers the rounds that a quorum has confirmed; `confirmedBy` tells each peer's last answer. */
+  /**
+   * Answers the rounds that a quorum has confirmed; `confirmedBy` tells each peer's last answer.
+   */
   settle(confirmedBy: (peer: NodeId) => number): void {
     if (this.rounds.length === 0) return;
     const { core } = this;
@@ -96,8 +98,8 @@ export class LeaderReads {
   }
 
   /**
-   * Answers leave early: they state an index that was committed, so it is durable on a quorum and no
-   * crash of this replica takes it back.
+   * Answers leave early: they state an index that was committed, so it is durable on a quorum and
+   * no crash of this replica takes it back.
    */
   private answer(round: ReadRound): void {
     const { core } = this;
@@ -122,9 +124,10 @@ interface Ask {
 
 /**
  * A follower's linearizable reads: it asks its leader for a read index and serves them itself.
- * Contexts start at the host's time of opening, so that an answer to an earlier incarnation of this
- * replica answers nothing here. An ask is repeated each heartbeat interval until it is answered or
- * the leader changes, which ends it within an election timeout.
+ * Contexts start at the host's time of opening plus a random number, and only contexts that are out
+ * now are answered, so that an answer to an earlier incarnation of this replica answers nothing
+ * here. An ask is repeated each heartbeat interval until it is answered or the leader changes,
+ * which ends it within an election timeout.
  */
 export class FollowerReads {
   private readonly core: RaftCore;
@@ -138,7 +141,7 @@ export class FollowerReads {
 
   constructor(core: RaftCore) {
     this.core = core;
-    this.context = Math.max(0, core.now);
+    this.context = Math.max(0, core.now) + core.random.nextUint32();
   }
 
   /** Takes a read; false when too many wait. The caller knows a leader. */
@@ -153,7 +156,7 @@ export class FollowerReads {
   answered(from: NodeId, message: ReadIndexResponse): void {
     let done = 0;
     for (const ask of this.asks) {
-      if (ask.context > message.context) break;
+      if (ask.context > message.context || message.context > this.context) break;
       done++;
       this.ticketsCount -= ask.tickets.length;
       for (const ticket of ask.tickets) {

@@ -64,7 +64,9 @@ export class ReadyBuilder {
     };
   }
 
-  /** See `ConsensusEngine.checkpoint`: facts as of the last Ready taken, none of what is pending. */
+  /**
+   * See `ConsensusEngine.checkpoint`: facts as of the last Ready taken, none of what is pending.
+   */
   checkpoint(): WalRecord[] {
     const records: WalRecord[] = [];
     if (this.term > 0) records.push(promiseRecord(this.term, this.votedFor));

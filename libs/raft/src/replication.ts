@@ -195,7 +195,9 @@ export class Replication {
     return deadlines.length === 0 ? null : (Math.min(...deadlines) as Instant);
   }
 
-  /** True when the follower was heard within an election timeout: worth a snapshot or a log tail. */
+  /**
+   * True when the follower was heard within an election timeout: worth a snapshot or a log tail.
+   */
   isActive(follower: Progress): boolean {
     const silence = this.core.now - follower.heardAt;
     return follower.heard && silence <= this.core.config.electionTimeoutMaxMicros;
@@ -224,8 +226,8 @@ export class Replication {
   }
 
   /**
-   * The latest time at which a quorum, the leader included, had been heard. A leader whose quorum is
-   * silent longer than an election timeout has probably been replaced (thesis, section 6.2).
+   * The latest time at which a quorum, the leader included, had been heard. A leader whose quorum
+   * is silent longer than an election timeout has probably been replaced (thesis, section 6.2).
    */
   private quorumHeardAt(): Instant {
     const { core } = this;

@@ -27,8 +27,8 @@ export interface PeerInputPorts<M> {
 
 /**
  * Collects what the transport tells while sockets drain, and steps it in that order in the turn.
- * One queue for frames and for the starts and ends of sessions, so that no message of an old session is
- * stepped after `peerConnected` of a new one. The transport bounds what one turn can bring.
+ * One queue for frames and for the starts and ends of sessions, so that no message of an old
+ * session is stepped after `peerConnected` of a new one. The transport bounds what a turn brings.
  */
 export class PeerInputs<M> {
   readonly handlers: PeerHandlers;

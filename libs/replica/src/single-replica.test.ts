@@ -125,7 +125,7 @@ describe('one replica on a real disk', () => {
     expect(replica.status().counters.batchesProposed - before).toBe(10);
   });
 
-  it('serves linearizable reads after what was acknowledged, all of a turn by one ticket', async () => {
+  it('serves linearizable reads after what was acknowledged, a turn by one ticket', async () => {
     const kv = new KvStateMachine();
     const { replica } = await open(kv);
     for (let i = 0; i < 5; i++) {

@@ -16,6 +16,8 @@ export interface SnapshotKeeperPorts {
   readonly clock: Clock;
   /** Runs inside the next turn. */
   inTurn(task: () => void): void;
+  /** The engine's newest snapshot; it may be a peer's that is about to be installed. */
+  snapshotIndex(): LogIndex;
   /** Asks the engine what a snapshot cut at `index` must carry. */
   describe(index: LogIndex): SnapshotDescription;
   /** The file is durable: the engine records it. */
@@ -55,6 +57,7 @@ export class SnapshotKeeper {
     if (this.writing || now < this.notBefore || entries === 0) return false;
     const { snapshotEveryEntries, snapshotEveryBytes } = this.policy;
     if (entries < snapshotEveryEntries && bytes < snapshotEveryBytes) return false;
+    if (appliedIndex <= this.ports.snapshotIndex()) return false;
     this.writing = true;
     const description = this.ports.describe(appliedIndex);
     const reader = this.ports.stateMachine.snapshot();

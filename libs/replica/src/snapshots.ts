@@ -2,6 +2,7 @@ import type {
   Clock,
   ConsensusEngine,
   Instant,
+  LogIndex,
   NodeId,
   SnapshotMeta,
   SnapshotTransfer,
@@ -22,7 +23,7 @@ import type { FatalError, ReplicaHandlers } from './types.ts';
 export interface SnapshotsParts {
   readonly engine: Pick<
     ConsensusEngine<never>,
-    'describeSnapshot' | 'snapshotTaken' | 'snapshotOffered' | 'snapshotSent' | 'applied'
+    'describeSnapshot' | 'snapshotTaken' | 'snapshotOffered' | 'snapshotSent' | 'applied' | 'status'
   >;
   readonly store: SnapshotStore;
   readonly stateMachine: StateMachine;
@@ -60,9 +61,10 @@ export class Snapshots {
     );
     const describe: ConsensusEngine<never>['describeSnapshot'] = (index) =>
       engine.describeSnapshot(index);
+    const snapshotIndex = (): LogIndex => engine.status().snapshotIndex;
     const { taken, failed } = this;
     this.keeper = new SnapshotKeeper(
-      { store, stateMachine, clock, inTurn, describe, taken, failed },
+      { store, stateMachine, clock, inTurn, snapshotIndex, describe, taken, failed },
       parts.policy,
       limits.snapshotRetryMicros,
     );

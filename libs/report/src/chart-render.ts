@@ -4,6 +4,15 @@ import type { Chart, ChartSpec } from './chart.ts';
 import { COLOUR_VARIABLES, INK, MUTED } from './chart-palette.ts';
 import { escapeMarkup } from './figures.ts';
 
+// Without a canvas vega guesses 0.8 em a character, which leaves wide gaps beside labels. Sans-serif
+// text of this kind takes 0.5 to 0.6 em; the rest is a margin against clipped text.
+const EM_PER_CHARACTER = 0.63;
+const scenegraph = vega as unknown as {
+  readonly textMetrics: { width: (item: { fontSize?: number }, text: unknown) => number };
+};
+scenegraph.textMetrics.width = (item, text) =>
+  String(text ?? '').length * (item.fontSize ?? 11) * EM_PER_CHARACTER;
+
 /** Draws a vega-lite specification as SVG, in Node, without a browser and without a font file. */
 export async function renderSvg(spec: ChartSpec): Promise<string> {
   const compiled = compile(spec as unknown as TopLevelSpec).spec;

@@ -91,6 +91,8 @@ export function protocolDash(names: readonly string[], width: ChartWidth): Chart
   };
 }
 
+const DECADES = [0.001, 0.01, 0.1, 1, 10, 100, 1_000, 10_000, 100_000];
+
 /** A logarithmic axis of milliseconds. */
 export function logMillis(field: string, title: string): ChartSpec {
   return {
@@ -98,7 +100,7 @@ export function logMillis(field: string, title: string): ChartSpec {
     type: 'quantitative',
     title,
     scale: { type: 'log', nice: true },
-    axis: { format: '~g', tickCount: 5 },
+    axis: { format: '~g', values: DECADES },
   };
 }
 

@@ -27,6 +27,17 @@ export const PHASE_TITLES: { readonly [phase in (typeof FAILOVER_PHASES)[number]
   throughput90: 'throughput at 90 %',
 };
 
+// Labels stand above their bars, so that bars and legend may use the whole width.
+const LABELS_ABOVE_BARS = {
+  labelAlign: 'left',
+  labelBaseline: 'middle',
+  labelPadding: -2,
+  labelOffset: -16,
+  labelFontSize: 12,
+  domain: false,
+  ticks: false,
+};
+
 interface FaultGroup {
   readonly protocol: string;
   readonly fault: string;
@@ -87,17 +98,17 @@ export function phasesChart({ run }: ReportInput): Chart {
   const titles = FAILOVER_PHASES.map((phase) => PHASE_TITLES[phase]);
   const draw = (width: ChartWidth): ChartSpec =>
     chartSpec(description, {
-      width: plotWidth(width, 1) - (width === 'wide' ? 40 : 34),
-      height: { step: 42 },
+      width: plotWidth(width, 1) + (width === 'wide' ? 50 : 44),
+      height: { step: 54 },
       data: { values: rows },
-      mark: { type: 'bar', height: 24 },
+      mark: { type: 'bar', height: 22, yOffset: 8 },
       encoding: {
         y: {
           field: 'label',
           type: 'nominal',
           title: null,
           sort: null,
-          axis: { labelFontSize: 12, domain: false, ticks: false },
+          axis: LABELS_ABOVE_BARS,
         },
         x: {
           field: 'meanMs',
@@ -111,6 +122,8 @@ export function phasesChart({ run }: ReportInput): Chart {
           scale: { domain: titles, range: PHASE_COLOURS },
           legend: {
             columns: width === 'wide' ? 7 : 2,
+            columnPadding: width === 'wide' ? 14 : 8,
+            labelFontSize: width === 'wide' ? 12 : 11,
             symbolType: 'square',
             symbolSize: 120,
             symbolStrokeWidth: 0,
@@ -183,6 +196,7 @@ function ecdfPanel(
     type: 'quantitative',
     title: 'ms without a successful write',
     scale: { domain: [0, longest], nice: false },
+    axis: { tickCount: width === 'wide' ? 10 : 5 },
   };
   const y = {
     field: 'share',

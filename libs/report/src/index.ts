@@ -1,3 +1,5 @@
+export { type ProtocolStyle, protocolStyle } from './chart-palette.ts';
+export { COMPARISON_COLUMNS, comparisonRows, failoverRemark } from './comparison-table.ts';
 export { RunFolderError, SloError } from './errors.ts';
 export {
   analyseFailover,
@@ -6,7 +8,11 @@ export {
   type MarkKind,
   summariseFailovers,
 } from './failover.ts';
+export { type ReportFiles, readReportInput, reportFiles, writeReport } from './folder.ts';
 export { type CurvePoint, LatencyHistogram } from './histogram.ts';
+export { renderJunit } from './junit.ts';
+export { renderMarkdown } from './markdown.ts';
+export type { ProtocolCurve, ReportInput } from './report-input.ts';
 export {
   FAILOVER_PHASES,
   type FailoverPhases,
@@ -60,3 +66,11 @@ export {
   percentileOf,
 } from './statistics.ts';
 export { parseRun, type RunValidation, readRun, validateRun } from './validate.ts';
+export {
+  headline,
+  limitLines,
+  VERDICT_SIGNS,
+  type VerdictLine,
+  type VerdictMark,
+  verdictLines,
+} from './verdict-lines.ts';

@@ -4,6 +4,7 @@ import {
   type ChartSpec,
   type ChartWidth,
   chartSpec,
+  logMillis,
   plotWidth,
 } from './chart.ts';
 import { FAULT, INK, protocolStyle } from './chart-palette.ts';
@@ -15,6 +16,10 @@ import { SERIES_WINDOW_MS, type SeriesRow } from './series.ts';
 
 /** Rows of the table behind the chart; all of them stand in `series.csv`. */
 const ROWS_MAX = 200;
+
+const CAPTION =
+  'One block of each protocol, time in seconds since its start. Bands: a fault in force. ' +
+  'Lanes: which node leads; a tick marks an election.';
 
 interface Block {
   readonly protocol: RunProtocol;
@@ -34,13 +39,15 @@ export function timeChart({ run, series }: ReportInput): Chart {
     const views = blocks.map((block, i) => blockView(block, i, plotWidth(width, columns)));
     return chartSpec(description, { concat: views, columns, spacing: 34 });
   };
+  const windowCount = blocks.reduce((sum, { rows }) => sum + rows.length, 0);
+  const sampled =
+    windowCount > ROWS_MAX ? ' The table samples series.csv, which has all windows.' : '';
   const empty = blocks.length === 0;
   return {
     id: 'time',
     title,
     description,
-    caption:
-      'One block of each protocol. Bands: a fault in force. Lanes: which node leads; a tick marks an election.',
+    caption: `${CAPTION}${sampled}`,
     columns: ['protocol', 'window', 'operation', 'ok', 'fail', 'in doubt', 'p99'],
     rows: tableRows(blocks),
     emptyReason: empty ? 'This run has no time series.' : null,
@@ -79,29 +86,19 @@ function blockView(block: Block, place: number, width: number): ChartSpec {
     mark: { type: 'rect', color: FAULT, opacity: 0.14 },
     encoding: { x: { ...x, field: 'from' }, x2: { field: 'to' } },
   };
-  const panel = (values: unknown, field: string, label: string, height: number): ChartSpec => ({
-    width,
-    height,
-    layer: [
-      bandLayer,
-      {
-        data: { values },
-        mark: { type: 'line', color: colour, strokeWidth: 1.4 },
-        encoding: {
-          x: { ...x, axis: { labels: false, ticks: false } },
-          y: { field, type: 'quantitative', title: label, axis: { tickCount: 3, format: '~s' } },
-        },
-      },
-    ],
-  });
   const { throughput, latency } = windows(block, seconds);
+  const lanes = leaders(block);
+  const options = { x, bandLayer, colour, width, seconds };
+  const hasLanes = lanes.reigns.length > 0;
+  const ops = { field: 'ops', title: 'ops/s', axis: { tickCount: 3, format: ',~f' } };
+  const ms = { ...logMillis('ms', 'p99, ms'), title: 'p99, ms' };
   return {
     title: { text: title, offset: 8 },
     spacing: 8,
     vconcat: [
-      panel(throughput, 'ops', 'ops/s', 90),
-      panel(latency, 'ms', 'p99, ms', 70),
-      laneView(block, { x, bandLayer, colour, width, seconds }),
+      lineView(throughput, ops, { ...options, height: 90, timeAxis: false }),
+      lineView(latency, ms, { ...options, height: 70, timeAxis: !hasLanes }),
+      ...(hasLanes ? [laneView(lanes, options)] : []),
     ],
   };
 }
@@ -114,10 +111,32 @@ interface LaneOptions {
   readonly seconds: (ms: number) => number;
 }
 
-function laneView(block: Block, { x, bandLayer, colour, width, seconds }: LaneOptions): ChartSpec {
-  const { reigns, elections, nodes } = leaders(block);
+function lineView(
+  values: unknown,
+  y: ChartSpec,
+  options: LaneOptions & { readonly height: number; readonly timeAxis: boolean },
+): ChartSpec {
+  const { x, bandLayer, colour, width, height, timeAxis } = options;
+  const axis = timeAxis ? {} : { labels: false, ticks: false };
+  return {
+    width,
+    height,
+    layer: [
+      bandLayer,
+      {
+        data: { values },
+        mark: { type: 'line', color: colour, strokeWidth: 1.4 },
+        encoding: { x: { ...x, axis }, y: { type: 'quantitative', ...y } },
+      },
+    ],
+  };
+}
+
+function laneView(
+  { reigns, elections, nodes }: ReturnType<typeof leaders>,
+  { x, bandLayer, colour, width, seconds }: LaneOptions,
+): ChartSpec {
   const y = { field: 'node', type: 'nominal', title: 'leader', scale: { domain: nodes } };
-  const time = { ...x, title: 'seconds since the start of the block' };
   return {
     width,
     height: Math.max(16, nodes.length * 13),
@@ -128,12 +147,12 @@ function laneView(block: Block, { x, bandLayer, colour, width, seconds }: LaneOp
           values: reigns.map((r) => ({ node: r.node, t: seconds(r.from), to: seconds(r.to) })),
         },
         mark: { type: 'bar', color: colour, height: 7 },
-        encoding: { x: time, x2: { field: 'to' }, y },
+        encoding: { x, x2: { field: 'to' }, y },
       },
       {
         data: { values: elections.map((e) => ({ node: e.node, t: seconds(e.at) })) },
         mark: { type: 'tick', color: INK, thickness: 2.5, height: 12 },
-        encoding: { x: time, y },
+        encoding: { x, y },
       },
     ],
   };

@@ -94,7 +94,7 @@ export class SnapshotFiles {
     });
   }
 
-  /** Closes (when open) and removes a file; what cannot be removed is an orphan for the next start. */
+  /** Closes (when open) and removes a file; what stays all the same goes at the next start. */
   discard(name: string, file: DiskFile | null, done: () => void): void {
     const remove = (): void => this.disk.remove(this.path(name), () => done());
     if (file === null) remove();

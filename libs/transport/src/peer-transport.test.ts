@@ -157,8 +157,10 @@ describe('sessions', () => {
   test('a restarted peer replaces its old session: disconnected, then connected', () => {
     const cluster = new Cluster();
     const [one, two] = cluster.pair();
+    cluster.net.losesEnds = true; // The end of the old connection is never noticed.
     one.transport.stop(() => {});
-    cluster.world.advance(1); // The new incarnation dials before the old connection is noticed.
+    cluster.world.advance(SECOND);
+    expect(two.log).toEqual([]);
     const again = cluster.start(1, [cluster.member(2)]);
     cluster.world.advance(SECOND);
     expect(two.log).toEqual(['-1', '+1']);
@@ -321,8 +323,9 @@ describe('link faults', () => {
 
   test.each([1, 2])('no session is made over a link that replica %i cut', (cutter) => {
     const cluster = new Cluster();
-    const one = cluster.start(1, [cluster.member(2)]);
-    const two = cluster.start(2, [cluster.member(1)]);
+    const patient = { helloTimeoutMicros: 60 * SECOND };
+    const one = cluster.start(1, [cluster.member(2)], {}, patient);
+    const two = cluster.start(2, [cluster.member(1)], {}, patient);
     const [here, peer] = cutter === 1 ? [one, 2] : [two, 1];
     here.transport.setLinkFault(nodeId(peer), { direction: 'outbound', cut: true });
     cluster.world.advance(10 * SECOND);
@@ -330,7 +333,7 @@ describe('link faults', () => {
     const { outbound, inbound } = row(here, peer);
     expect(outbound.handshakesBlocked + inbound.handshakesBlocked).toBeGreaterThan(0);
     here.transport.setLinkFault(nodeId(peer), null);
-    cluster.world.advance(SECOND); // Less than a hello's timeout: the held one is taken up.
+    cluster.world.advance(SECOND); // A hello that was held is taken up.
     expect([one.log, two.log]).toEqual([['+2'], ['+1']]);
   });
 

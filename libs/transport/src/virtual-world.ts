@@ -82,10 +82,12 @@ export class VirtualWorld {
 export class MemoryNet implements Net {
   /** Addresses that swallow dials without an answer. */
   readonly silent = new Set<string>();
+  /** The end of a connection is not told to the other side, as when a host loses power. */
+  losesEnds = false;
   dials = 0;
-  private readonly world: VirtualWorld;
-  private readonly random: Random;
-  private readonly latencyMicros: number;
+  readonly world: VirtualWorld;
+  readonly random: Random;
+  readonly latencyMicros: number;
   private readonly listeners = new Map<string, (connection: Connection) => void>();
 
   constructor(world: VirtualWorld, random: Random, latencyMicros: number) {
@@ -122,8 +124,8 @@ export class MemoryNet implements Net {
         done(new NetError('ECONNREFUSED', 'nobody listens'), null);
         return;
       }
-      const near = new MemoryConnection(address, this.world, this.random, this.latencyMicros);
-      const far = new MemoryConnection('dialler', this.world, this.random, this.latencyMicros);
+      const near = new MemoryConnection(address, this);
+      const far = new MemoryConnection('dialler', this);
       near.other = far;
       far.other = near;
       accept(far);
@@ -136,17 +138,13 @@ class MemoryConnection implements Connection {
   readonly remote: string;
   queuedBytes = 0;
   other: MemoryConnection | null = null;
-  private readonly world: VirtualWorld;
-  private readonly random: Random;
-  private readonly latencyMicros: number;
+  private readonly net: MemoryNet;
   private handlers: ConnectionHandlers | null = null;
   private open = true;
 
-  constructor(remote: string, world: VirtualWorld, random: Random, latencyMicros: number) {
+  constructor(remote: string, net: MemoryNet) {
     this.remote = remote;
-    this.world = world;
-    this.random = random;
-    this.latencyMicros = latencyMicros;
+    this.net = net;
   }
 
   attach(handlers: ConnectionHandlers): void {
@@ -173,13 +171,13 @@ class MemoryConnection implements Connection {
   close(): void {
     if (!this.open) return;
     this.open = false;
-    this.world.clock.defer(() => this.handlers?.closed('closed here'));
-    this.later(() => this.other?.hangUp());
+    this.net.world.clock.defer(() => this.handlers?.closed('closed here'));
+    if (!this.net.losesEnds) this.later(() => this.other?.hangUp());
   }
 
   private arrive(stream: Uint8Array): void {
     for (let offset = 0; offset < stream.length && this.open; ) {
-      const end = offset + this.random.between(1, stream.length - offset);
+      const end = offset + this.net.random.between(1, stream.length - offset);
       this.handlers?.data(stream.slice(offset, end));
       offset = end;
     }
@@ -192,6 +190,7 @@ class MemoryConnection implements Connection {
   }
 
   private later(callback: () => void): void {
-    this.world.schedule(this.world.clock.now() + this.latencyMicros, callback);
+    const { world, latencyMicros } = this.net;
+    world.schedule(world.clock.now() + latencyMicros, callback);
   }
 }

@@ -121,7 +121,9 @@ describe('a data directory', () => {
 
   it('is free again after its owner was killed, and not while the owner is paused', async () => {
     await release(await openDirectory({ bootstrap: 'new' }));
-    const script = `require('node:net').createServer().listen(process.argv[1], () => console.log('held'))`;
+    const script =
+      "const server = require('node:net').createServer();" +
+      "server.listen(process.argv[1], () => console.log('held'));";
     const owner = spawn(process.execPath, ['-e', script, path.join(root, 'lock')]);
     await once(owner.stdout, 'data');
     owner.kill('SIGSTOP');

@@ -158,7 +158,7 @@ function isIdentityFile(value: unknown): value is IdentityFile {
   return numbers && texts && typeof initialized === 'boolean';
 }
 
-/** Temporary name, sync, rename, directory sync: the file is whole or absent at each crash point. */
+/** Temporary name, sync, rename, directory sync: the file is whole or absent after any crash. */
 function writeIdentity(root: string, file: IdentityFile): IdentityFile {
   const target = path.join(root, IDENTITY_NAME);
   const temporary = `${target}.tmp`;

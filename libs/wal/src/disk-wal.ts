@@ -1,18 +1,8 @@
-import type {
-  Cancel,
-  Clock,
-  Disk,
-  DiskError,
-  DiskFile,
-  Instant,
-  LogIndex,
-  RecordCodec,
-  WalRecord,
-} from '@quorate/consensus';
+import type { Cancel, DiskError, DiskFile, Instant, LogIndex, WalRecord } from '@quorate/consensus';
 import { assert, BoundedQueue, required } from '@quorate/foundation';
 import { Acknowledgements } from './acknowledgements.ts';
-import { WalError } from './errors.ts';
 import type { DiskWalState } from './disk-wal-state.ts';
+import { WalError } from './errors.ts';
 import { leaveFailureMark } from './failure-mark.ts';
 import { alignUp, BLOCK_BYTES, FORMAT_VERSION, identityTag } from './format.ts';
 import {
@@ -195,8 +185,11 @@ export class DiskWal implements Wal {
   }
 
   private startWhenUrgent(): void {
-    if (this.writing || this.phase === 'failed' || this.delayTimer !== null) return;
     const large = this.pendingBytes >= this.state.groupBytesMax;
+    if (this.writing || this.phase === 'failed') return;
+    if (this.delayTimer !== null && !large) return;
+    this.delayTimer?.(); // A full group waits for no company.
+    this.delayTimer = null;
     if (this.pendingMustSync === 0 && !large) return;
     if (this.state.groupDelayMicros === 0 || large || this.phase === 'closing') {
       this.startGroup();

@@ -7,6 +7,7 @@ export function createMemoryWal(clock: Clock): Wal {
   let closed = false;
   let batches = 0;
   let records = 0;
+  // Emptied at the end of each turn, so it holds no more than one turn's appends.
   let waiting: (() => void)[] = [];
   const runWaiting = (): void => {
     const ready = waiting;

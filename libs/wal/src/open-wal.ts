@@ -242,7 +242,7 @@ class WalOpening {
     });
   }
 
-  /** Segments behind the end go first, the newest one first, each removal durable before the next. */
+  /** Segments behind the end go, the newest one first, each removal durable before the next. */
   private deleteLater(next: () => void): void {
     const { disk, directory } = this.settings;
     inTurn(

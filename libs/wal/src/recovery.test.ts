@@ -105,6 +105,9 @@ describe('the recovery table, row by row', () => {
     const harness = killedLog('w6', [[1], [2, 3]]);
     const { recovery } = harness.open();
     expect(recovery).toMatchObject({ decision: 'W6-clean', lastBatch: 3, cutBytes: 0 });
+    // The segment that was prepared and never begun is gone before anything is reported.
+    expect(recovery.deletedSegments).toBe(1);
+    expect(harness.disk.names(HARNESS_DIRECTORY)).toEqual([segmentName(1)]);
   });
 
   it('W7-torn: a cut, zeros behind it, and the log goes on', () => {
@@ -300,5 +303,52 @@ describe('damage by name', () => {
     const scan = scanOf(harness, unzeroed);
     expect(scanned(scan)).toEqual([1, 22]);
     expect(scan.decision).toBe('W7-torn');
+  });
+
+  it('ST-18 the chain alone keeps a whole batch of another history out', () => {
+    const old = killedLog('st-18 old', [[1], [2], [3]]).disk.contents(FIRST);
+    const harness = killedLog('st-18 new', [[1], [22]]);
+    const bytes = harness.disk.contents(FIRST);
+    const third = old.subarray(3 * BLOCK_BYTES, 4 * BLOCK_BYTES);
+    bytes.set(third, 3 * BLOCK_BYTES);
+    const scan = scanOf(harness, bytes);
+    expect(scanned(scan)).toEqual([1, 22]);
+    expect(scan.decision).toBe('W7-torn');
+  });
+
+  it('ST-08 batches count only in the segment that they were written for', () => {
+    const harness = killedLog('st-08', [[1], [2]]);
+    const bytes = harness.disk.contents(FIRST);
+    const header = {
+      format: 1,
+      identity: HARNESS_IDENTITY,
+      segment: 2,
+      firstBatch: 1,
+      previousCrc: 0,
+      checkpoint: false,
+    };
+    bytes.set(encodeSegmentHeader(header, crc32Table));
+    const scan = scanLog([{ number: 2, bytes }], HARNESS_IDENTITY, harness.codec);
+    expect(scanned(scan)).toEqual([]);
+    expect(scan.decision).toBe('W7-torn'); // Nor do they prove anything here.
+  });
+
+  it('W8-corrupt: a later header is a proof, even where its first batch tore', () => {
+    const harness = new WalHarness('rolled', { segmentBytes: 16 * 1024 });
+    const { wal } = harness.open();
+    let index = 0;
+    while (wal.stats().rolls === 0) harness.append(wal, [acceptRecord(++index, 3000)]);
+    harness.disk.kill();
+    const segments = [1, 2].map((number) => {
+      const bytes = harness.disk.contents(`${HARNESS_DIRECTORY}/${segmentName(number)}`);
+      return { number, bytes };
+    }) as [SegmentBytes, SegmentBytes];
+    segments[1].bytes.fill(0, BLOCK_BYTES);
+    const torn = scanLog(segments, HARNESS_IDENTITY, harness.codec);
+    expect(torn.decision).toBe('W7-torn');
+    expect(torn.segments.length).toBe(1);
+    const last = torn.segments[0]?.batches.at(-1)?.startOffset as number;
+    segments[0].bytes[last + 40] = 99;
+    expect(scanLog(segments, HARNESS_IDENTITY, harness.codec).decision).toBe('W8-corrupt');
   });
 });

@@ -249,8 +249,8 @@ function judgeEnd(
     const proof = rolled || findProof(bytes, from, expected, codec);
     if (!proof) continue;
     const summary =
-      `batch ${nextBatch} should follow at offset ${endOffset} of ${segmentName(last.number)} and ` +
-      `is damaged or gone, but ${segmentName(number)} says that it was durable. ${WAY_OUT}`;
+      `batch ${nextBatch} should follow at offset ${endOffset} of ${segmentName(last.number)} ` +
+      `and is damaged or gone, but ${segmentName(number)} says that it was durable. ${WAY_OUT}`;
     return { ...scan, decision: 'W8-corrupt', summary };
   }
   const begun = segments.slice(chain.position + 1).some(({ bytes }) => {
@@ -267,10 +267,10 @@ function judgeEnd(
 }
 
 /**
- * True when a batch end of this log says that batch `expected.batch` was durable. The design asks for the
- * block boundaries, where groups start; every offset is looked at here, which finds those and also
- * the later batches of a group whose first record is damaged too. Two bytes rule out nearly all
- * offsets, so 64 MiB take a fraction of a second, and only when an end is judged.
+ * True when a batch end of this log says that batch `expected.batch` was durable. The design asks
+ * for the block boundaries, where groups start; every offset is looked at here, which finds those
+ * and also the later batches of a group whose first record is damaged too. Two bytes rule out
+ * nearly all offsets, so 64 MiB take a fraction of a second, and only when an end is judged.
  */
 function findProof(
   bytes: Uint8Array,
@@ -278,7 +278,8 @@ function findProof(
   expected: Expected,
   codec: RecordCodec,
 ): boolean {
-  for (let at = from; at < bytes.length; at++) {
+  const limit = endOfBytes(bytes, from);
+  for (let at = from; at < limit; at++) {
     const found = decodeBatchEnd(bytes, at, codec.crc32);
     if (found === null) continue;
     const end = found.value;
@@ -291,6 +292,14 @@ function findProof(
 /** The offset behind the last byte that is not zero, at least `from`. */
 function endOfBytes(bytes: Uint8Array, from: number): number {
   let end = bytes.length;
+  while (end > from && end % 4 !== 0 && bytes[end - 1] === 0) end--;
+  // Most of a segment is zeros: whole words first, which is several times faster.
+  if (bytes.byteOffset % 4 === 0 && end % 4 === 0) {
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset, end / 4);
+    let word = words.length;
+    while (word * 4 > from + 4 && words[word - 1] === 0) word--;
+    end = word * 4;
+  }
   while (end > from && bytes[end - 1] === 0) end--;
-  return end;
+  return Math.max(end, from);
 }

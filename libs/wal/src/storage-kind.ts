@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-/** What stands behind a directory. `memory` keeps nothing over a power cut, whatever a sync says. */
+/** What stands behind a directory. `memory` keeps nothing over a power cut, despite all syncs. */
 export interface StorageKind {
   readonly kind: 'memory' | 'disk' | 'unknown';
   /** The file system's name where it is known, else its magic number in hex. */

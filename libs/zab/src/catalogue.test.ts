@@ -207,7 +207,7 @@ describe('phase 1, discovery (DSN11 V-B)', () => {
 });
 
 describe('phase 2, synchronization (DSN11 V-B)', () => {
-  it('ZB-03, ZB-04, ZB-05, ZB-09: one batch holds the transactions and, behind them, currentEpoch; the acknowledgement waits for it', () => {
+  it('ZB-03, ZB-04, ZB-05, ZB-09: one batch: transactions, then currentEpoch; then the ACK', () => {
     const follower = new Lone(1, logOf(1, z(1, 1), z(1, 2)));
     const nonce = follower.follows(5);
     follower.hears(3, { kind: 'trunc', nonce, epoch: 5, zxid: z(1, 1), index: logIndex(1) });
@@ -270,7 +270,7 @@ describe('phase 2, synchronization (DSN11 V-B)', () => {
     expect(engine).toEqual(encodeSnapshotZxid(z(4, 2)));
   });
 
-  it('ZB-12: a SNAP is installed with currentEpoch in one batch, and only once its file is there', () => {
+  it('ZB-12: a SNAP is installed with currentEpoch in one batch, its file being there', () => {
     const follower = new Lone(1, logOf(1, z(1, 1)));
     const nonce = follower.follows(5);
     const engine = encodeSnapshotZxid(z(4, 4));
@@ -319,7 +319,7 @@ describe('phase 2, synchronization (DSN11 V-B)', () => {
 });
 
 describe('phase 3, broadcast (DSN11 V-A)', () => {
-  it('ZB-20, ZB-21, ZB-22: what is proposed and committed while a follower joins reaches it in order', () => {
+  it('ZB-20, ZB-21, ZB-22: what is proposed and committed during a join arrives in order', () => {
     const leader = new Lone(3);
     const epoch = leader.broadcasts();
     leader.hears(2, { kind: 'followerInfo', nonce: 8, acceptedEpoch: 0 });
@@ -350,7 +350,7 @@ describe('phase 3, broadcast (DSN11 V-A)', () => {
     expect(leader.lines.filter((line) => line.startsWith('2 UPTODATE'))).toHaveLength(1);
   });
 
-  it('ZB-07, ZB-22: COMMIT before UPTODATE is taken, a duplicate proposal dropped, a gap refused', () => {
+  it('ZB-07, ZB-22: COMMIT before UPTODATE counts, a duplicate is dropped, a gap refused', () => {
     const follower = new Lone(1);
     const nonce = follower.follows(1);
     const one = transaction(z(1, 1), 1);
@@ -377,7 +377,7 @@ describe('phase 3, broadcast (DSN11 V-A)', () => {
     expect(leader.engine.status().commitIndex).toBe(1);
   });
 
-  it('ZB-26: when the counters of an epoch are used up, a new epoch is elected and none reused', () => {
+  it('ZB-26: when the counters of an epoch are used up, a new epoch is elected', () => {
     const leader = new Lone(3, [], { variants: { zxidCounterMax: 2 } });
     leader.broadcasts();
     leader.turn(() => expect(leader.engine.propose(BYTES, ticket(1))).toBe('accepted'));

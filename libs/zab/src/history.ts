@@ -100,7 +100,7 @@ export class History {
     return low as LogIndex;
   }
 
-  /** Transactions from `from` on: at most `countMax`, at most `bytesMax` unless one alone exceeds. */
+  /** Transactions from `from` on, at most `countMax`, and `bytesMax` unless one alone has more. */
   slice(from: LogIndex, to: LogIndex, countMax: number, bytesMax: number): WalRecord[] {
     const taken: WalRecord[] = [];
     let bytes = 0;

@@ -9,7 +9,7 @@ function cluster(nodes: number, seed: string): SimulatedCluster<never> {
 }
 
 describe('liveness under partial partitions', () => {
-  it('V1: a healthy majority gets a leader although the best vote comes from a server that only one of them reaches', () => {
+  it('V1: a healthy majority gets a leader although it cannot reach the best voter', () => {
     for (let seed = 0; seed < 10; seed++) {
       const run = cluster(5, `hidden favourite ${seed}`);
       run.crash(4);

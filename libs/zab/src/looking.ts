@@ -11,6 +11,7 @@ import { FastLeaderElection } from './election.ts';
 import type { FollowerInfo, Notification, ZabMessage } from './messages.ts';
 import { earlier, type Phase, type RoleSwitch, type ServerRole } from './role.ts';
 import type { Server } from './server.ts';
+import { EPOCH_MAX } from './zxid.ts';
 
 /**
  * Phase 0: the server looks for a leader. Notifications are repeated at the heartbeat interval
@@ -49,11 +50,17 @@ export class Looking implements ServerRole {
 
   step(from: NodeId, message: ZabMessage): void {
     if (message.kind === 'notification') this.onNotification(from, message);
-    else if (message.kind === 'followerInfo') this.waiting.set(from, message);
-    else this.server.ignore(from, `${message.kind} while looking for a leader`);
+    else if (message.kind === 'followerInfo' && message.acceptedEpoch < EPOCH_MAX) {
+      this.waiting.set(from, message);
+    } else this.server.ignore(from, `${message.kind} while looking for a leader`);
   }
 
   private onNotification(from: NodeId, notification: Notification): void {
+    const { vote, round } = notification;
+    if (round > EPOCH_MAX || vote.epoch > EPOCH_MAX || !this.server.voters.includes(vote.leader)) {
+      this.server.ignore(from, `a vote for ${vote.leader} in round ${round}`);
+      return;
+    }
     if (notification.state === 'looking') this.waiting.delete(from);
     const heard = this.election.hear(from, notification);
     if (heard === 'behind') this.server.notify.add(from);

@@ -50,7 +50,7 @@ export class Output {
 
   /**
    * Queues a message that may leave before this turn's batch is durable. To a peer for which an
-   * earlier message of this turn waits, it waits too: the channel stays first-in, first-out (ZB-29).
+   * earlier message of this turn waits, it waits too: channels stay first-in, first-out (ZB-29).
    */
   sendEarly(to: readonly NodeId[], message: ZabMessage): void {
     if (to.length === 0) return;

@@ -18,9 +18,9 @@ const VARIANTS: Variants = {
  *
  * Variants. `electionRule` names the election (there is one). `finalizeWaitMicros`: how long a
  * quorum of equal votes waits for a better one, unless every voter has spoken (ZooKeeper: 200 ms;
- * here 20 ms, some network round trips). `noopAtBroadcastStart`: a new primary logs a no-op, so that
- * its first commit needs no client. `zxidCounterMax`: transactions in one epoch; beyond it a new
- * epoch is elected. Tests lower it.
+ * here 20 ms, some network round trips). `noopAtBroadcastStart`: a new primary logs a no-op, so
+ * that its first commit needs no client. `zxidCounterMax`: transactions in one epoch; beyond it a
+ * new epoch is elected. Tests lower it.
  *
  * ZAB needs first-in, first-out channels: a session is the unit of discovery and synchronization.
  */

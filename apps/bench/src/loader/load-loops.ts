@@ -13,7 +13,7 @@ export interface LoopResult {
 }
 
 /** A start later than this after its intended time counts as missed. */
-const MISSED_START_MICROS = 1000;
+const MISSED_START_MICROS = 5000;
 /** Starts due this soon are spun for; the metronome is for longer waits. */
 const SPIN_MICROS = 60;
 /** After the last start, how long the loop waits for operations to end. */

@@ -58,7 +58,7 @@ export interface PhaseSummary {
   readonly quantilesMs: Readonly<
     Record<FigureKind, { p50: number; p99: number; max: number } | null>
   >;
-  /** Starts more than a millisecond late, and all starts. */
+  /** Starts more than five milliseconds late, and all starts. */
   readonly missedStarts: number;
   readonly starts: number;
   readonly worstStartLateMs: number;

@@ -31,7 +31,7 @@ export function goldenScripts<M>(directory: string | URL, protocol: Protocol<M>)
         const path = join(root, name);
         const before = readFileSync(path, 'utf8');
         const after = runGoldenScript(before, protocol);
-        if (process.env['QUORATE_REWRITE'] === '1') writeFileSync(path, after);
+        if (process.env.QUORATE_REWRITE === '1') writeFileSync(path, after);
         else expect(after).toBe(before);
       });
     }

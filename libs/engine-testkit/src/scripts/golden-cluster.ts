@@ -179,14 +179,20 @@ export class GoldenCluster<M> {
 
   connect(a: NodeId, b: NodeId): void {
     if (!this.host(a).running || !this.host(b).running) return;
-    for (const [node, peer] of [[a, b], [b, a]] as const) {
+    for (const [node, peer] of [
+      [a, b],
+      [b, a],
+    ] as const) {
       this.host(node).peerConnected(peer);
       this.turn(node);
     }
   }
 
   disconnect(a: NodeId, b: NodeId): void {
-    for (const [node, peer] of [[a, b], [b, a]] as const) {
+    for (const [node, peer] of [
+      [a, b],
+      [b, a],
+    ] as const) {
       this.link(node, peer).length = 0;
       if (!this.host(node).running) continue;
       this.host(node).peerDisconnected(peer);
@@ -223,7 +229,10 @@ export class GoldenCluster<M> {
 
   status(id: NodeId): void {
     const host = this.host(id);
-    if (!host.running) return this.print(`${id} down`);
+    if (!host.running) {
+      this.print(`${id} down`);
+      return;
+    }
     const { role, phase, round, leader, commitIndex, lastIndex, snapshotIndex } =
       host.engine.status();
     const indexes = `commit ${commitIndex} last ${lastIndex} snapshot ${snapshotIndex}`;

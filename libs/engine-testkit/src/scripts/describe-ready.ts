@@ -24,7 +24,8 @@ export function describeReady<M>(protocol: Protocol<M>, id: NodeId, ready: Ready
   }
   const hint = ready.mustSync ? '' : ' (no sync)';
   if (ready.records.length > 0) {
-    lines.push(`${id} writes #${ready.number}${hint}: ${ready.records.map(describeRecord).join(', ')}`);
+    const written = ready.records.map(describeRecord).join(', ');
+    lines.push(`${id} writes #${ready.number}${hint}: ${written}`);
   }
   for (const { to, message } of ready.messagesAfterPersist) {
     const said = protocol.describeMessage(message);

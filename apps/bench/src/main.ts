@@ -1,0 +1,150 @@
+import { Command, CommanderError } from 'commander';
+import { checkCommand } from './commands/check-command.ts';
+import { reportCommand } from './commands/report-command.ts';
+import { runCommand } from './commands/run-command.ts';
+import { walDumpCommand, walVerifyCommand } from './commands/wal-command.ts';
+import { ExitCode, UsageError } from './errors.ts';
+import { listScenarios } from './scenario/catalogue.ts';
+
+const EXIT_CODES = `
+Exit codes: 0 ran and all objectives hold · 1 an objective fell short · 2 undecided (too few
+trials, a fault not proven, the harness was the limit) · 3 a correctness violation · 64 wrong usage,
+nothing was started · 70 the program failed · 130 interrupted.`;
+
+const EXAMPLES: Readonly<Record<string, string>> = {
+  quorate: `
+Examples:
+  quorate list
+  quorate run quick-comparison
+  quorate run benchmarks/failover-slo.yaml --slo "failover.p99 < 1s"
+  quorate report results/<folder> --validate
+  quorate check results/<folder>/histories/raft-0.ndjson.gz`,
+  run: `
+Examples:
+  quorate run quick-comparison
+  quorate run quick-comparison --protocol raft,zab --nodes 5 --transport tcp
+  quorate run failover-slo --slo "failover.p99 < 1s" --slo "acked_lost == 0"
+  quorate run latency-throughput --rate 1000,2000,4000 --blocks 5 --out /tmp/results
+  quorate run write-throughput --closed 64 --sync none`,
+  check: `
+Examples:
+  quorate check history.ndjson
+  quorate check results/<folder>/histories/zab-0.ndjson.gz --html violation.html
+  quorate check other-tool.ndjson --initial 0 --json
+
+A history has one event a line, in Jepsen's words:
+  {"time":0,"process":1,"type":"invoke","f":"write","key":"k","value":"a"}
+  {"time":9,"process":1,"type":"ok","f":"write","key":"k","value":"a"}
+Exit codes: 0 linearizable · 3 not linearizable · 2 unknown (a limit was reached) · 64 bad input.`,
+  report: `
+Examples:
+  quorate report results/<folder>             draws report.html, report.md and the charts again
+  quorate report results/<folder> --validate  checks run.json and the files it names`,
+  wal: `
+Examples:
+  quorate wal dump data/1
+  quorate wal verify data/1`,
+};
+
+/** Runs the `quorate` command with `args`; ends the process with the exit code. */
+export async function main(args: readonly string[]): Promise<void> {
+  let exitCode: number = ExitCode.ok;
+  const program = commandLine(args, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    exitCode = report(error);
+  }
+  process.exitCode = exitCode;
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  if (error instanceof UsageError) {
+    process.stderr.write(`quorate: ${error.message}\n`);
+    return ExitCode.usage;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`quorate: the program failed: ${text}\n`);
+  return ExitCode.failed;
+}
+
+function commandLine(args: readonly string[], exit: (code: number) => void): Command {
+  const program = new Command('quorate')
+    .description('Runs Raft, Multi-Paxos and ZAB under identical faults and measures them.')
+    .exitOverride()
+    .showHelpAfterError('(add --help for the options and examples)')
+    .addHelpText('after', `${EXAMPLES.quorate}\n${EXIT_CODES}`);
+  addRun(program, args, exit);
+  program
+    .command('report <folder>')
+    .description('draw the report of a run folder again, or validate it')
+    .option('--validate', 'check run.json against its schema, and the files that it names')
+    .addHelpText('after', EXAMPLES.report ?? '')
+    .action(async (folder: string, flags) => exit(await reportCommand(folder, flags)));
+  program
+    .command('check <history>')
+    .description('judge whether a recorded history is linearizable')
+    .option('--model <name>', 'register or kv: what each key is', 'register')
+    .option('--initial <value>', 'the value of each key at the start (JSON; default: no such key)')
+    .option('--time-limit <seconds>', 'after this the verdict is unknown', '60')
+    .option('--html <file>', 'write a drawing of the smallest failing part')
+    .option('--json', 'the verdict as JSON on stdout')
+    .addHelpText('after', EXAMPLES.check ?? '')
+    .action((history: string, flags) => exit(checkCommand(history, flags)));
+  program
+    .command('list')
+    .description('name the scenarios that come with Quorate')
+    .action(() => {
+      for (const { name, description } of listScenarios()) {
+        process.stdout.write(`${name.padEnd(22)}${description}\n`);
+      }
+    });
+  const wal = program
+    .command('wal')
+    .description('look into the write-ahead log of a stopped replica')
+    .addHelpText('after', EXAMPLES.wal ?? '');
+  wal
+    .command('dump <directory>')
+    .description('print every record')
+    .action(async (directory: string) => exit(await walDumpCommand(directory)));
+  wal
+    .command('verify <directory>')
+    .description('check every checksum and say how recovery would decide')
+    .action(async (directory: string) => exit(await walVerifyCommand(directory)));
+  return program;
+}
+
+function addRun(program: Command, args: readonly string[], exit: (code: number) => void): void {
+  const collect = (value: string, before: string[] | undefined): string[] => [
+    ...(before ?? []),
+    value,
+  ];
+  program
+    .command('run <scenario>')
+    .description('run a scenario: a file, or a name from `quorate list`')
+    .option('--protocol <names>', 'raft, multi-paxos, zab, none; several with commas')
+    .option('--nodes <n>', 'replicas of each cluster, 1 to 9')
+    .option('--runtime <name>', 'process or worker')
+    .option('--transport <name>', 'grpc, tcp or message-port')
+    .option('--sync <policy>', 'each, group, periodic, none or memory')
+    .option('--rate <n>', 'open loop at these operations a second; several with commas')
+    .option('--closed <n>', 'closed loop with this many in flight; several with commas')
+    .option('--blocks <n>', 'interleaved repetitions')
+    .option('--trials <n>', 'repetitions of each repeating fault')
+    .option('--seed <n>', 'the seed of load, faults and order')
+    .option(
+      '--slo <expression>',
+      'an objective in place of the scenario’s; may be repeated',
+      collect,
+    )
+    .option('--out <folder>', 'where the run folder goes', 'results')
+    .option('--quick', 'stamp the result "not for comparison"')
+    .option('--json', 'print run.json on stdout')
+    .addHelpText('after', `${EXAMPLES.run}\n${EXIT_CODES}`)
+    .action(async (scenario: string, flags) =>
+      exit(await runCommand(scenario, flags, ['quorate', ...args])),
+    );
+}
