@@ -23,7 +23,7 @@ export interface FailoverInput {
   readonly faultId: string;
   /** When the fault was in force. */
   readonly installedMs: number;
-  /** When the consequences end at the latest: the next fault, or the end of the block. */
+  /** When the consequences end at the latest: the next fault, or the end of the load. */
   readonly untilMs: number;
   /** Successful completions of writes, ascending; those of the whole block. */
   readonly writeSuccessMs: ArrayLike<number>;
@@ -40,8 +40,7 @@ const RECOVERED_SHARE = 0.9;
 /**
  * Measures one failover from outside: unavailability is the largest gap between successive
  * successful completions of writes that overlaps the time from the fault's installation to
- * `untilMs`. Engine marks only explain it. Without any success in that time the figure is censored:
- * a lower bound. `resolutionMs` is the 99th percentile of the gaps just before the fault, the
+ * `untilMs`. Engine marks only explain it. A gap that no success ends by then is censored: a lower bound. `resolutionMs` is the 99th percentile of the gaps just before the fault, the
  * finest thing that could have been seen.
  */
 export function analyseFailover(input: FailoverInput): RunFailover {
@@ -80,19 +79,16 @@ interface Gap {
 
 function largestGap({ writeSuccessMs, installedMs, untilMs }: FailoverInput): Gap {
   let place = firstAtLeast(writeSuccessMs, installedMs);
-  let before = place === 0 ? installedMs : (writeSuccessMs[place - 1] as number);
-  if (place >= writeSuccessMs.length || (writeSuccessMs[place] as number) > untilMs) {
-    return { fromMs: before, toMs: untilMs, censored: true };
+  let fromMs = place === 0 ? installedMs : (writeSuccessMs[place - 1] as number);
+  let largest: Gap = { fromMs, toMs: fromMs, censored: false };
+  for (;;) {
+    const next = writeSuccessMs[place++] ?? Number.POSITIVE_INFINITY;
+    const censored = next > untilMs;
+    const toMs = censored ? untilMs : next;
+    if (toMs - fromMs > largest.toMs - largest.fromMs) largest = { fromMs, toMs, censored };
+    if (censored) return largest;
+    fromMs = next;
   }
-  let largest: Gap = { fromMs: before, toMs: before, censored: false };
-  for (; place < writeSuccessMs.length && before < untilMs; place++) {
-    const at = Math.min(writeSuccessMs[place] as number, untilMs);
-    if (at - before > largest.toMs - largest.fromMs) {
-      largest = { fromMs: before, toMs: at, censored: false };
-    }
-    before = at;
-  }
-  return largest;
 }
 
 /** The last election before clients were served again, which is the one that served them. */

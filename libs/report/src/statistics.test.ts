@@ -86,7 +86,10 @@ describe('LatencyHistogram', () => {
     expect(a.percentileMs(99.5) / 500).toBeCloseTo(1, 2);
     const text = a.toHlog('raft write', 0, 1_000);
     const again = LatencyHistogram.fromHlog(text);
-    expect(again?.summary('send', null)).toEqual(a.summary('send', null));
+    // The format keeps buckets, so that only the largest value loses its last digits.
+    const { max, ...kept } = a.summary('send', null) ?? { max: 0 };
+    expect(again?.summary('send', null)).toMatchObject(kept);
+    expect((again?.percentileMs(100) ?? 0) / max).toBeCloseTo(1, 2);
     expect(again?.summary('intendedStart', 'x.hlog')).toMatchObject({
       count: 1_000,
       clock: 'intendedStart',
@@ -94,7 +97,7 @@ describe('LatencyHistogram', () => {
     const curve = a.curve();
     expect(curve[0]?.percentile).toBe(0);
     expect(curve.at(-1)?.percentile).toBeCloseTo(99.9, 9);
-    curve.forEach((point, i) => expect(point.ms).toBeGreaterThanOrEqual(curve[i - 1]?.ms ?? 0));
+    expect(curve.map(({ ms }) => ms)).toEqual(curve.map(({ ms }) => ms).sort((x, y) => x - y));
     for (const histogram of [a, b, again]) histogram?.destroy();
   });
 
