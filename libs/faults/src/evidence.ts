@@ -11,7 +11,7 @@ export interface Evidence {
   readonly detail: string;
 }
 
-/** The record of one fault, as `run.json` keeps it. Times are milliseconds since the run's start. */
+/** The record of one fault, as `run.json` keeps it. Times: milliseconds since the run's start. */
 export interface FaultRecord {
   readonly id: string;
   readonly block: number;

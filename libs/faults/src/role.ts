@@ -4,7 +4,7 @@ import { type DocumentPath, FaultScheduleError } from './errors.ts';
 /**
  * Whom a fault meets, written as a role so that one schedule fits each protocol:
  * `leader`; `followers[0]`, the first live follower by node number, and so on; `follower`, one of
- * them by seed; `followers`, all of them; `any`, a live node by seed; `killed`, those that are down;
+ * them by seed; `followers`, all of them; `any`, a live node by seed; `killed`, those now down;
  * `rest`, those that the fault does not name otherwise; `all`; `node 2`, this node.
  */
 export type Role =

@@ -117,7 +117,7 @@ describe('checkLinearizability', () => {
     );
   });
 
-  it('passes histories that are linearizable by construction, in an order that explains them', () => {
+  it('passes histories linearizable by construction, in an order that explains them', () => {
     for (let seed = 0; seed < 40; seed++) {
       const history = generateHistory({
         seed,

@@ -19,7 +19,8 @@ export function drawSvg(violation: Violation): string {
   const rows = processes.map((process, row) => {
     const y = MARGIN_PIXELS + row * ROW_PIXELS + ROW_PIXELS / 2;
     const from = NAME_PIXELS;
-    const lane = `<line x1="${from}" x2="${width - MARGIN_PIXELS}" y1="${y}" y2="${y}" class="lane"/>`;
+    const to = width - MARGIN_PIXELS;
+    const lane = `<line x1="${from}" x2="${to}" y1="${y}" y2="${y}" class="lane"/>`;
     return `${lane}<text x="${MARGIN_PIXELS}" y="${y + 5}" class="name">process ${process}</text>`;
   });
   return [

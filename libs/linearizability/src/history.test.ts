@@ -198,7 +198,8 @@ describe('drawings', () => {
   it('shows the stale read as text', () => {
     expect(violation && drawText(violation)).toBe(
       [
-        'key "k": not linearizable; a value was seen after an acknowledged operation had replaced it',
+        'key "k": not linearizable; ' +
+          'a value was seen after an acknowledged operation had replaced it',
         '3 of its 3 operations fail by themselves, starting from null:',
         '',
         '  process 1  [ write "a<b" ]',

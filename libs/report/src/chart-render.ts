@@ -4,7 +4,7 @@ import type { Chart, ChartSpec } from './chart.ts';
 import { COLOUR_VARIABLES, INK, MUTED } from './chart-palette.ts';
 import { escapeMarkup } from './figures.ts';
 
-// Without a canvas vega guesses 0.8 em a character, which leaves wide gaps beside labels. Sans-serif
+// Without a canvas vega guesses 0.8 em a character, which leaves wide gaps beside labels. Sans
 // text of this kind takes 0.5 to 0.6 em; the rest is a margin against clipped text.
 const EM_PER_CHARACTER = 0.63;
 const scenegraph = vega as unknown as {
@@ -59,6 +59,7 @@ function placeholder({ emptyReason }: Chart, width: 'wide' | 'narrow'): string {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${pixels}" height="60"` +
     ` viewBox="0 0 ${pixels} 60" font-family="system-ui, sans-serif">` +
     `<text x="4" y="26" font-size="13" fill="${INK}">Nothing to draw</text>` +
-    `<text x="4" y="46" font-size="12" fill="${MUTED}">${escapeMarkup(emptyReason ?? '')}</text></svg>`
+    `<text x="4" y="46" font-size="12" fill="${MUTED}">${escapeMarkup(emptyReason ?? '')}</text>` +
+    '</svg>'
   );
 }

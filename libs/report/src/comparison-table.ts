@@ -51,7 +51,8 @@ export function failoverRemark(run: Run): string {
 
 function figures({ throughput, latencyMs, operations, failover, faults }: RunProtocol): string[] {
   const { write, read } = latencyMs;
-  const proven = faults.filter((fault) => fault.proven).length;
+  const asked = faults.filter(({ kind }) => !kind.startsWith('restart'));
+  const proven = asked.filter((fault) => fault.proven).length;
   // A censored maximum is absent in the summary, since it has no end.
   const endless = failover !== null && failover.censoredCount > 0;
   return [
@@ -63,11 +64,11 @@ function figures({ throughput, latencyMs, operations, failover, faults }: RunPro
     showShare(errorShare(operations)),
     failover === null ? '–' : showMs(failover.p50Ms ?? (endless ? Infinity : null)),
     failover === null ? '–' : showMs(failover.maxMs ?? (endless ? Infinity : null)),
-    faults.length === 0 ? '–' : `${proven} of ${faults.length} proven`,
+    asked.length === 0 ? '–' : `${proven} of ${asked.length} proven`,
   ];
 }
 
-/** Operations that failed or are in doubt, as a share; a cas that found another value is no error. */
+/** Operations failed or in doubt, as a share; a cas that found another value is no error. */
 export function errorShare(operations: RunProtocol['operations']): number | null {
   let all = 0;
   let errors = 0;

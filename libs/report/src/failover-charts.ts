@@ -51,7 +51,8 @@ export function failoverChart({ run }: ReportInput): Chart {
   const names = [...new Set(groups.map(({ protocol }) => protocol))];
   const kinds = [...new Set(groups.map(({ fault }) => fault))];
   const title = 'Time without writes after a fault';
-  const description = `${title}: the share of faults after which writes were back within a time, ${listed(names)}.`;
+  const shown = 'the share of faults after which writes were back within a time';
+  const description = `${title}: ${shown}, ${listed(names)}.`;
   const longest = Math.max(1, ...groups.flatMap(({ seen }) => seen)) * 1.06;
   const draw = (width: ChartWidth): ChartSpec => {
     const panels = kinds.map((kind) =>
@@ -72,7 +73,8 @@ export function failoverChart({ run }: ReportInput): Chart {
     title,
     description,
     caption:
-      'Steeper and further left is better. Circle: median, diamond: 95th percentile. A line that ends below 100 % never came back within a trial.',
+      'Steeper and further left is better. Circle: median, diamond: 95th percentile. ' +
+      'A line that ends below 100 % never came back within a trial.',
     columns: ['protocol', 'fault', 'n', 'never back', 'median', 'p95', 'longest'],
     rows: groups.map(({ protocol, fault, seen, censored }) => [
       protocolStyle(protocol).title,
@@ -94,7 +96,10 @@ export function phasesChart({ run }: ReportInput): Chart {
   const rows = soundProtocols(run).flatMap(phaseRows);
   const names = [...new Set(rows.map(({ protocol }) => protocol))];
   const title = 'Phases of a failover';
-  const description = `${title}: mean time from the fault to suspicion, candidacy, election, repair, first commit, first client success and recovered throughput, ${listed(names)}.`;
+  const shown =
+    'mean time from the fault to suspicion, candidacy, election, repair, first commit, ' +
+    'first client success and recovered throughput';
+  const description = `${title}: ${shown}, ${listed(names)}.`;
   const titles = FAILOVER_PHASES.map((phase) => PHASE_TITLES[phase]);
   const draw = (width: ChartWidth): ChartSpec =>
     chartSpec(description, {
@@ -138,7 +143,8 @@ export function phasesChart({ run }: ReportInput): Chart {
     title,
     description,
     caption:
-      'Measured by clients from outside; engines only tell the phases. Trials that never came back are left out here.',
+      'Measured by clients from outside; engines only tell the phases. ' +
+      'Trials that never came back are left out here.',
     columns: ['protocol', 'phase', 'mean', 'n'],
     rows: rows.map(({ protocol, phase, meanMs, n }): Cell[] => [
       protocol,

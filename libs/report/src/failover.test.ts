@@ -25,6 +25,8 @@ describe('analyseFailover', () => {
       mark(5_200, 2, 'suspected'),
       mark(5_201, 2, 'candidacy'),
       mark(5_350, 2, 'candidacyFailed'),
+      mark(5_390, 2, 'candidacy'),
+      mark(5_415, 2, 'candidacyFailed'),
       mark(5_400, 3, 'candidacy'),
       mark(5_420, 3, 'elected'),
       mark(5_430, 3, 'serving'),
@@ -56,6 +58,19 @@ describe('analyseFailover', () => {
     });
     expect(result.phasesMs.throughput90).toBeGreaterThanOrEqual(456);
     expect(result.phasesMs.throughput90).toBeLessThan(600);
+  });
+
+  it('counts no failed round for a candidate that loses to the winner', () => {
+    const marks = [
+      mark(5_200, 3, 'candidacy'),
+      mark(5_210, 1, 'candidacy'),
+      mark(5_220, 1, 'candidacyFailed'),
+      mark(5_230, 3, 'elected'),
+      mark(5_900, 1, 'candidacy'),
+    ];
+    const writeSuccessMs = successes(9_000, 4, [5_000, 5_300]);
+    const result = analyseFailover({ ...BASE, marks, writeSuccessMs });
+    expect(result).toMatchObject({ failedRounds: 0, newLeader: 3 });
   });
 
   it('finds the gap even when clients succeeded for a while after the fault', () => {

@@ -31,8 +31,10 @@ export interface FailoverInput {
   readonly oldLeader: number | null;
 }
 
-/** The window in which the rate before a fault and the resolution are taken. */
+/** The window before a fault in which the resolution is taken. */
 const BEFORE_MS = 1_000;
+/** The window before a fault whose rate counts as normal; short, as load steps may end near. */
+const RATE_MS = 250;
 /** The window of the throughput that counts as recovered. */
 const WINDOW_MS = 100;
 const RECOVERED_SHARE = 0.9;
@@ -40,8 +42,9 @@ const RECOVERED_SHARE = 0.9;
 /**
  * Measures one failover from outside: unavailability is the largest gap between successive
  * successful completions of writes that overlaps the time from the fault's installation to
- * `untilMs`. Engine marks only explain it. A gap that no success ends by then is censored: a lower bound. `resolutionMs` is the 99th percentile of the gaps just before the fault, the
- * finest thing that could have been seen.
+ * `untilMs`. Engine marks only explain it. A gap that no success ends by then is censored: a lower
+ * bound. `resolutionMs` is the 99th percentile of the gaps just before the fault, the finest thing
+ * that could have been seen.
  */
 export function analyseFailover(input: FailoverInput): RunFailover {
   const { faultId, installedMs, untilMs, oldLeader } = input;
@@ -54,10 +57,6 @@ export function analyseFailover(input: FailoverInput): RunFailover {
   const elected = electionThatServed(after, endMs);
   const newLeader = elected?.node ?? null;
   const { phasesMs, missing } = phasesOf(input, after, elected, gap.censored ? null : gap.toMs);
-  const candidacies = after.filter(
-    ({ kind, atMs }) => kind === 'candidacy' && (elected === null || atMs <= elected.atMs),
-  ).length;
-  const failedRounds = Math.max(0, candidacies - (elected === null ? 0 : 1));
   return {
     faultId,
     unavailableMs: gap.toMs - gap.fromMs,
@@ -65,10 +64,24 @@ export function analyseFailover(input: FailoverInput): RunFailover {
     resolutionMs: resolutionBefore(input),
     oldLeader,
     newLeader,
-    failedRounds,
+    failedRounds: failedRounds(after, elected),
     phasesMs,
     phasesReason: missing.length === 0 ? null : `not seen: ${missing.join(', ')}`,
   };
+}
+
+/** How often one node had to try again before the election, at most: rounds that elected nobody. */
+function failedRounds(marks: readonly EngineMark[], elected: EngineMark | null): number {
+  const failed = new Set<number>();
+  const retries = new Map<number, number>();
+  for (const { kind, node, atMs } of marks) {
+    if (elected !== null && atMs > elected.atMs) break;
+    if (kind === 'candidacyFailed') failed.add(node);
+    // Losing to the winner is no failed round; only who tries again has lost one.
+    if (kind === 'candidacy' && failed.delete(node))
+      retries.set(node, (retries.get(node) ?? 0) + 1);
+  }
+  return Math.max(0, ...retries.values());
 }
 
 interface Gap {
@@ -134,16 +147,16 @@ function phasesOf(
   return { phasesMs, missing };
 }
 
-/** The end of the first window in which the rate is back to nine tenths of the rate before. */
+/** The start of the first window whose rate is back to nine tenths of the rate before. */
 function recoveredAt(
   { writeSuccessMs, installedMs, untilMs }: FailoverInput,
   fromMs: number,
 ): number | null {
-  const before = countBetween(writeSuccessMs, installedMs - BEFORE_MS, installedMs);
-  const wanted = (before / BEFORE_MS) * WINDOW_MS * RECOVERED_SHARE;
+  const before = countBetween(writeSuccessMs, installedMs - RATE_MS, installedMs);
+  const wanted = (before / RATE_MS) * WINDOW_MS * RECOVERED_SHARE;
   if (before === 0) return null;
   for (let start = fromMs; start + WINDOW_MS <= untilMs; start += WINDOW_MS / 10) {
-    if (countBetween(writeSuccessMs, start, start + WINDOW_MS) >= wanted) return start + WINDOW_MS;
+    if (countBetween(writeSuccessMs, start, start + WINDOW_MS) >= wanted) return start;
   }
   return null;
 }

@@ -35,7 +35,7 @@ export interface ReportFiles {
   readonly charts: readonly string[];
 }
 
-/** The names that {@link writeReport} uses; known before the run ends, so `run.json` can list them. */
+/** The names that {@link writeReport} uses, known beforehand, so that `run.json` can list them. */
 export function reportFiles(): ReportFiles {
   const ids = ['latency-throughput', 'percentiles', 'time', 'failover', 'phases'];
   const charts = ids.flatMap((id) => [`charts/${id}.vl.json`, `charts/${id}.svg`]);

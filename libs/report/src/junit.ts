@@ -6,7 +6,8 @@ import { type VerdictLine, verdictLines } from './verdict-lines.ts';
 export function renderJunit(run: Run): string {
   const suites = run.protocols.map((protocol) => suite(run, protocol));
   const name = escapeMarkup(run.scenario.name);
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="${name}">\n${suites.join('')}</testsuites>\n`;
+  const head = '<?xml version="1.0" encoding="UTF-8"?>';
+  return `${head}\n<testsuites name="${name}">\n${suites.join('')}</testsuites>\n`;
 }
 
 function suite(run: Run, protocol: RunProtocol): string {

@@ -32,7 +32,8 @@ export function latencyThroughputChart({ run }: ReportInput): Chart {
   const names = protocols.map(({ name }) => name);
   const points = protocols.flatMap(loadPoints);
   const title = 'Latency against throughput';
-  const description = `${title}: median and 99th percentile of write latency at each load step, ${listed(names)}.`;
+  const what = 'median and 99th percentile of write latency at each load step';
+  const description = `${title}: ${what}, ${listed(names)}.`;
   const draw = (width: ChartWidth): ChartSpec => {
     const panel = (percentile: string, label: string): ChartSpec => ({
       title: label,
@@ -72,7 +73,8 @@ export function latencyThroughputChart({ run }: ReportInput): Chart {
     title,
     description,
     caption:
-      'Each point is one load step; down and to the right is better. Bars span the blocks of a step.',
+      'Each point is one load step; down and to the right is better. ' +
+      'Bars span the blocks of a step.',
     columns: ['protocol', 'offered', 'completed/s', 'percentile', 'latency', 'limited by'],
     rows: points.map((p) => [
       p.protocol,
@@ -106,7 +108,8 @@ export function percentileChart({ run, curves }: ReportInput): Chart {
   );
   const title = 'Latency by percentile';
   const operations = ['write', 'read'].filter((name) => values.some((v) => v.operation === name));
-  const description = `${title}: latency of ${listed(operations)} operations from the median to the slowest, ${listed(names)}.`;
+  const what = `latency of ${listed(operations)} operations from the fastest to the slowest`;
+  const description = `${title}: ${what}, ${listed(names)}.`;
   const ninesMax = Math.max(1, ...values.map(({ nines }) => nines));
   const draw = (width: ChartWidth): ChartSpec => {
     const panel = (operation: string): ChartSpec => ({
@@ -139,7 +142,8 @@ export function percentileChart({ run, curves }: ReportInput): Chart {
     title,
     description,
     caption:
-      'Latency counts from the intended start. Each step to the right leaves a tenth as many operations above it.',
+      'Latency counts from the intended start. ' +
+      'Each step to the right leaves a tenth as many operations above it.',
     columns: ['protocol', 'operation', 'percentile', 'latency'],
     rows: marks.map((v) => [
       v.protocol,

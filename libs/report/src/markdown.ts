@@ -17,7 +17,8 @@ export function renderMarkdown({ run, drawings }: ReportInput): string {
   const lines = [
     `# ${run.scenario.name}`,
     '',
-    `${labels.nodes} nodes, runtime ${labels.runtime}, transport ${labels.transport}, sync ${labels.sync}, ${run.startedAt}`,
+    `${labels.nodes} nodes, runtime ${labels.runtime}, transport ${labels.transport}, ` +
+      `sync ${labels.sync}, ${run.startedAt}`,
     '',
     `**${VERDICT_SIGNS[top.mark]} ${top.text}**`,
     ...(run.quick ? ['', '*Quick run: not for comparison.*'] : []),

@@ -1,7 +1,7 @@
 import type { Cell, Chart } from './chart.ts';
 import { chartSvg, withPageColours } from './chart-render.ts';
 import { COMPARISON_COLUMNS, comparisonRows, failoverRemark } from './comparison-table.ts';
-import { escapeMarkup, showMs } from './figures.ts';
+import { escapeMarkup, showCount, showMs } from './figures.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { isViolated, type ReportInput } from './report-input.ts';
 import type { Run, RunProtocol } from './run-schema.ts';
@@ -61,7 +61,8 @@ function headSection(run: Run): string {
   const stamp = run.quick ? '<div class="stamp">Quick run: not for comparison</div>' : '';
   const name = escapeMarkup(run.scenario.name);
   const line = escapeMarkup(facts.join(' · '));
-  return `<header><div class="brand">Quorate</div><h1>${name}</h1><p class="facts">${line}</p>${stamp}</header>`;
+  const heading = `<div class="brand">Quorate</div><h1>${name}</h1>`;
+  return `<header>${heading}<p class="facts">${line}</p>${stamp}</header>`;
 }
 
 function verdictSection(run: Run): string {
@@ -73,10 +74,13 @@ function verdictSection(run: Run): string {
       (line) =>
         `<li class="${line.mark}">${sign(line)}<span>${escapeMarkup(line.text)}</span></li>`,
     );
-    return `<section class="card"${own(protocol.name)}><h3>${titleMarkup(protocol, place)}</h3><ul>${lines.join('')}</ul></section>`;
+    const heading = `<h3>${titleMarkup(protocol, place)}</h3>`;
+    const list = `<ul>${lines.join('')}</ul>`;
+    return `<section class="card"${own(protocol.name)}>${heading}${list}</section>`;
   });
   return (
-    `<div class="headline ${top.mark}" role="status">${sign(top)}<span>${escapeMarkup(top.text)}</span></div>` +
+    `<div class="headline ${top.mark}" role="status">${sign(top)}` +
+    `<span>${escapeMarkup(top.text)}</span></div>` +
     `<div class="cards">${cards.join('')}</div>`
   );
 }
@@ -101,12 +105,14 @@ function violationSection({ run, drawings }: ReportInput): string {
 
 function comparisonSection(run: Run): string {
   const heads = COMPARISON_COLUMNS.map((head) => `<th scope="col">${head}</th>`).join('');
+  const span = COMPARISON_COLUMNS.length;
   const rows = comparisonRows(run).map(({ name, cells, violation }, place) => {
     const protocol = run.protocols[place];
-    const title = protocol === undefined ? '' : titleMarkup(protocol, place);
+    // The variants stand in the cards above; here the figures need the room.
+    const title = protocol === undefined ? '' : titleMarkup({ ...protocol, variants: {} }, place);
     const figures =
       cells === null
-        ? `<td class="violation" colspan="${COMPARISON_COLUMNS.length}">${escapeMarkup(violation ?? '')}</td>`
+        ? `<td class="violation" colspan="${span}">${escapeMarkup(violation ?? '')}</td>`
         : cells
             .map((cell, i) => `<td data-head="${COMPARISON_COLUMNS[i]}">${escapeMarkup(cell)}</td>`)
             .join('');
@@ -115,7 +121,8 @@ function comparisonSection(run: Run): string {
   return (
     '<section><h2>Comparison</h2>' +
     `<table class="stack"><thead><tr><th scope="col">protocol</th>${heads}</tr></thead>` +
-    `<tbody>${rows.join('')}</tbody></table><p class="remark">${escapeMarkup(failoverRemark(run))}</p></section>`
+    `<tbody>${rows.join('')}</tbody></table>` +
+    `<p class="remark">${escapeMarkup(failoverRemark(run))}</p></section>`
   );
 }
 
@@ -124,9 +131,7 @@ async function chartSection(chart: Chart): Promise<string> {
   const narrow = withPageColours(await chartSvg(chart, 'narrow'));
   const table = dataTable(chart.columns, chart.rows);
   const data =
-    chart.rows.length === 0
-      ? ''
-      : `<details><summary>Data of this chart (${chart.rows.length} rows)</summary>${table}</details>`;
+    chart.rows.length === 0 ? '' : details(`Data of this chart (${chart.rows.length} rows)`, table);
   return (
     `<section id="${chart.id}"><h2>${escapeMarkup(chart.title)}</h2><figure>` +
     `<div class="wide">${wide}</div><div class="narrow">${narrow}</div>` +
@@ -147,7 +152,8 @@ function dataTable(
     });
     return `<tr>${cells.join('')}</tr>`;
   });
-  return `<table class="${style}"><thead><tr>${heads}</tr></thead><tbody>${lines.join('')}</tbody></table>`;
+  const head = `<thead><tr>${heads}</tr></thead>`;
+  return `<table class="${style}">${head}<tbody>${lines.join('')}</tbody></table>`;
 }
 
 function faultSection(run: Run): string {
@@ -172,7 +178,9 @@ function faultSection(run: Run): string {
   );
   if (rows.length === 0) return '';
   const columns = ['fault', 'kind', 'met', 'evidence', 'without writes', 'new leader'];
-  return `<section><h2>Faults</h2><details><summary>All ${rows.length} faults with their evidence</summary>${dataTable(columns, rows, 'stack left')}</details></section>`;
+  const table = dataTable(columns, rows, 'stack left');
+  const folded = details(`All ${rows.length} faults with their evidence`, table);
+  return `<section><h2>Faults</h2>${folded}</section>`;
 }
 
 function limitSection(run: Run): string {
@@ -186,7 +194,7 @@ function limitSection(run: Run): string {
 
 function conditionSection(run: Run): string {
   const { labels, environment, generator } = run;
-  const { load } = labels;
+  const { load, batching } = labels;
   const fsync = environment.fsyncLatencyUs;
   const steps =
     load.mode === 'open'
@@ -205,7 +213,8 @@ function conditionSection(run: Run): string {
     ['value size', `${labels.payloadBytes} bytes`],
     [
       'batching',
-      `${labels.batching.maxEntries} entries, ${labels.batching.maxBytes} bytes, ${labels.batching.maxInFlight} in flight`,
+      `${batching.maxEntries} entries, ${batching.maxBytes} bytes, ` +
+        `${batching.maxInFlight} in flight`,
     ],
     [
       'heartbeat, election timeout',
@@ -215,7 +224,12 @@ function conditionSection(run: Run): string {
     ['client', `${labels.clientProtocol}, ${labels.clientPosition}, routing ${labels.routing}`],
     ['retries', labels.retryPolicy],
     ['generator', generator.healthy ? 'healthy' : 'not healthy'],
-    ['fsync', fsync === null ? 'not measured' : `p50 ${fsync.p50} us, p99 ${fsync.p99} us`],
+    [
+      'fsync',
+      fsync === null
+        ? 'not measured'
+        : `p50 ${showCount(fsync.p50)} us, p99 ${showCount(fsync.p99)} us`,
+    ],
     ['file system', environment.filesystem ?? 'unknown'],
     ['machine', `${environment.cpuModel}, ${environment.cores} cores`],
     ['software', `Node ${environment.node}, ${environment.os} ${environment.kernel}`],
@@ -229,6 +243,10 @@ function conditionSection(run: Run): string {
 
 function join(value: number | readonly number[] | null | undefined): string {
   return Array.isArray(value) ? value.join(', ') : String(value ?? '–');
+}
+
+function details(summary: string, content: string): string {
+  return `<details><summary>${summary}</summary>${content}</details>`;
 }
 
 function own(name: string): string {

@@ -7,7 +7,7 @@ export const SERIES_WINDOW_MS = 100;
 /** Windows of one series: an hour and more. */
 export const SERIES_WINDOWS_MAX = 50_000;
 
-/** One window of one kind of operation in one block; windows in which nothing ended are kept too. */
+/** One window of one kind of operation in one block; empty windows are kept too. */
 export interface SeriesRow {
   readonly protocol: string;
   readonly block: number;

@@ -121,19 +121,15 @@ function one(value: number | boolean | null): Measured {
 }
 
 function measureFailover(slo: Slo, { faults, failovers }: SloSubject): Measured {
-  const wanted = new Set(
-    faults
-      .filter(({ proven, kind }) => {
-        if (!proven) return false;
-        if (slo.fault !== null) return kind === slo.fault;
-        return slo.metric === 'unavailable' || kind.endsWith('leader');
-      })
-      .map(({ id }) => id),
-  );
+  const asked = faults.filter(({ kind }) => {
+    if (slo.fault !== null) return kind === slo.fault;
+    return slo.metric === 'unavailable' ? !kind.startsWith('restart') : kind.endsWith('leader');
+  });
+  const wanted = new Set(asked.filter(({ proven }) => proven).map(({ id }) => id));
   const values = failovers
     .filter(({ faultId }) => wanted.has(faultId))
     .map(({ censored, unavailableMs }) => (censored ? Number.POSITIVE_INFINITY : unavailableMs));
-  const excluded = faults.filter(({ proven }) => !proven).length;
+  const excluded = asked.length - wanted.size;
   const isTail = slo.statistic?.startsWith('p99') === true && values.length < FAILOVERS_FOR_P99;
   const remarks = [
     isTail && values.length > 0

@@ -53,7 +53,7 @@ const UNITS: { readonly [kind in SloUnitKind]: { readonly [unit: string]: number
   truth: {},
 };
 
-/** A parsed SLO. `bound` is in milliseconds, a share from 0 to 1, operations a second, or a count. */
+/** A parsed SLO. `bound`: milliseconds, a share from 0 to 1, operations a second, or a count. */
 export interface Slo {
   readonly expression: string;
   readonly metric: string;
@@ -68,7 +68,7 @@ export interface Slo {
 const STATISTICS = /^(p\d{1,2}|p99\.?9{1,2}|max|min|median|mean)$/;
 
 /**
- * Reads `<metric>[.<percentile|max|median>][{protocol="raft",fault="kill-leader"}] <op> <number><unit>`.
+ * Reads `<metric>[.<statistic>][{protocol="raft",fault="kill-leader"}] <op> <number><unit>`.
  * Throws {@link SloError} that lists what is allowed at the place that is wrong.
  */
 export function parseSlo(expression: string): Slo {

@@ -33,7 +33,9 @@ export function timeChart({ run, series }: ReportInput): Chart {
   const blocks = soundProtocols(run).flatMap((protocol) => chosenBlock(protocol, series) ?? []);
   const names = blocks.map(({ protocol }) => protocol.name);
   const title = 'Throughput and latency over time';
-  const description = `${title}, in windows of ${SERIES_WINDOW_MS} ms, with faults as bands and the leader of each moment: ${listed(names)}.`;
+  const shown = 'with faults as bands and the leader of each moment';
+  const windowed = `in windows of ${SERIES_WINDOW_MS} ms`;
+  const description = `${title}, ${windowed}, ${shown}: ${listed(names)}.`;
   const draw = (width: ChartWidth): ChartSpec => {
     const columns = width === 'wide' && blocks.length > 1 ? 2 : 1;
     const views = blocks.map((block, i) => blockView(block, i, plotWidth(width, columns)));
@@ -72,6 +74,7 @@ function blockView(block: Block, place: number, width: number): ChartSpec {
   const seconds = (ms: number): number => Number(((ms - block.startMs) / 1_000).toFixed(3));
   const domain = [0, seconds(block.endMs)];
   const bands = block.protocol.faults
+    .filter(({ kind }) => !kind.startsWith('restart'))
     .filter(
       (f) =>
         f.installedMs !== null && f.installedMs >= block.startMs && f.installedMs < block.endMs,
@@ -158,7 +161,7 @@ function laneView(
   };
 }
 
-/** Who led when, from the failovers: until a fault the old leader, from its election the new one. */
+/** Who led when: until a fault the old leader, from its own election the new one. */
 function leaders({ protocol, startMs, endMs }: Block): {
   reigns: { node: string; from: number; to: number }[];
   elections: { node: string; at: number }[];

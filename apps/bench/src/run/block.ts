@@ -61,6 +61,8 @@ export interface BlockResult {
   readonly warmupMs: number;
   readonly phases: readonly PhaseSummary[];
   readonly faults: readonly FaultRecord[];
+  /** When the load beside the faults was over, in milliseconds since the run's start. */
+  readonly probeEndMs: number;
   readonly events: readonly BlockEvent[];
   readonly gauges: readonly GaugePair[];
   readonly pids: ReadonlyMap<number, number>;
@@ -157,10 +159,12 @@ async function measure(
   for (const phase of loadPhases(input.plan)) phases.push(await runPhase(input, loader, phase));
   const after = await gaugesOf(cluster);
   let faults: FaultRecord[] = [];
+  let probeEndMs = 0;
   if (input.plan.faults.length > 0 && input.protocol !== 'none') {
     const probed = await probe(input, cluster, loader);
     faults = probed.faults;
     phases.push(probed.summary);
+    probeEndMs = (probed.summary.endMicros - input.runOriginMicros) / 1000;
   }
   input.progress.phase('reading every key back', 0);
   const { unread } = await loader.readBack();
@@ -174,7 +178,7 @@ async function measure(
   });
   const loaderSeconds = (performance.now() - loaderStart) / 1000;
   return {
-    ...{ warmupMs, phases, faults, historyFile, figuresFile },
+    ...{ warmupMs, phases, faults, probeEndMs, historyFile, figuresFile },
     gauges: pairGauges(before, after),
     loader: report,
     loaderCpuShare: (report.cpuUserMicros + report.cpuSystemMicros) / 1e6 / loaderSeconds,

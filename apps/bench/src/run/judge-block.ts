@@ -117,7 +117,8 @@ function failoversOf(
   const marks: EngineMark[] = block.events
     .filter(({ event }) => MARKS.has(event))
     .map(({ atMs, node, event }) => ({ atMs, node, kind: event as MarkKind }));
-  const endMs = successes.at(-1) ?? 0;
+  // The end of the load, not of the last success: a service that never came back was down until then.
+  const endMs = block.probeEndMs;
   const faults = block.faults.map((fault): RunFault => {
     const { install, heal } = fault.evidence;
     const id = blocks > 1 ? `b${block.index}-${fault.id}` : fault.id;
@@ -127,7 +128,9 @@ function failoversOf(
   const failovers: RunFailover[] = [];
   faults.forEach((fault, place) => {
     if (!fault.proven || fault.installedMs === null || fault.kind.startsWith('restart')) return;
-    const next = faults.slice(place + 1).find((other) => other.requestedMs > fault.requestedMs);
+    const next = faults
+      .slice(place + 1)
+      .find((other) => other.requestedMs > fault.requestedMs && !other.kind.startsWith('restart'));
     const untilMs = Math.max(fault.installedMs, next?.requestedMs ?? endMs);
     failovers.push(
       analyseFailover({
