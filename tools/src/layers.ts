@@ -80,7 +80,6 @@ export const IMPORT_RULES: Readonly<Record<string, ImportRule>> = {
     'runtime',
     'client',
     'measure',
-    'app',
   ]),
   bench: rule('app', [
     'foundation',

@@ -3,17 +3,23 @@ import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ServerError } from './errors.ts';
 
-const address = z
+const PORT_MAX = 65_535;
+
+/** Where something listens: `host:port`, IPv6 hosts in brackets, port 0 for any free one. */
+export const addressSchema = z
   .string()
-  .regex(/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'an address is host:port, port 0 allowed');
+  .regex(/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'an address is host:port, port 0 allowed')
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= PORT_MAX, {
+    message: `a port is at most ${PORT_MAX}`,
+  });
 
 const positive = z.number().int().positive();
 
 const memberSchema = z.strictObject({
   id: positive,
-  http: address,
-  peer: address,
-  client: address,
+  http: addressSchema,
+  peer: addressSchema,
+  client: addressSchema,
 });
 
 /** Settings that may stand in the cluster file and, under the same names, among the flags. */
@@ -78,19 +84,29 @@ export function parseClusterFile(text: string, file: string): ClusterFile {
   const parsed = clusterSchema.safeParse(document.toJS());
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    const path = (issue?.path ?? []) as (string | number)[];
+    const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+    const above = (issue?.path ?? []) as (string | number)[];
+    const path = unknown === undefined ? above : [...above, unknown];
     const node = document.getIn(path, true) as { range?: [number, number, number] } | undefined;
     const parent = document.getIn(path.slice(0, -1), true) as typeof node;
     const offset = node?.range?.[0] ?? parent?.range?.[0] ?? 0;
     const name = path.length > 0 ? `${path.join('.')}: ` : '';
-    const allowed =
-      issue?.code === 'unrecognized_keys'
-        ? `; allowed at the top: ${Object.keys(clusterSchema.shape).join(', ')}`
-        : '';
-    refuse(offset, `${name}${issue?.message ?? 'not understood'}${allowed}`);
+    const known = Object.keys(above.length === 0 ? clusterSchema.shape : memberSchema.shape);
+    const message =
+      unknown === undefined
+        ? (issue?.message ?? 'not understood')
+        : `unknown key; allowed: ${known.join(', ')}`;
+    refuse(offset, `${name}${message}`);
   }
   const { clusterId, members, ...settings } = parsed.data as z.infer<typeof clusterSchema>;
   const ids = new Set(members.map((member) => member.id));
-  if (ids.size !== members.length) refuse(0, 'members: two members share an id');
+  const offsetOf = (name: string): number =>
+    (document.getIn([name], true) as { range?: [number] } | undefined)?.range?.[0] ?? 0;
+  if (ids.size !== members.length) refuse(offsetOf('members'), 'members: two members share an id');
+  const [electionMinMs, electionMaxMs] = settings.electionTimeoutMs;
+  if (electionMinMs > electionMaxMs || electionMinMs <= settings.heartbeatMs) {
+    const message = `electionTimeoutMs: the range begins above heartbeatMs (${settings.heartbeatMs})`;
+    refuse(offsetOf('electionTimeoutMs'), `${message} and does not fall`);
+  }
   return { clusterId, members, settings };
 }

@@ -1,5 +1,9 @@
 import { MalformedBytes } from '@quorate/foundation';
-import { checkCommand, decodeCommand, type KvCommandFault, type KvLimits } from '@quorate/kv';
+import {
+  checkEncodedCommand as checkEncoded,
+  type KvCommandFault,
+  type KvLimits,
+} from '@quorate/kv';
 
 /** The bounds of keys and values at this server's doors. */
 export type KeyValueLimits = KvLimits;
@@ -16,7 +20,7 @@ export function checkEncodedCommand(
   limits: KeyValueLimits,
 ): CommandFault | null {
   try {
-    const code = checkCommand(decodeCommand(bytes), limits);
+    const code = checkEncoded(bytes, limits);
     return code === null ? null : { code, message: describeFault(code, limits) };
   } catch (error) {
     if (error instanceof MalformedBytes) return { code: 'bad_request', message: error.message };

@@ -39,7 +39,8 @@ export class LocalService implements KvService {
   async write(command: KvCommand, timeoutMs: number): Promise<WriteReply> {
     const fault = checkCommand(command, this.options.limits);
     if (fault !== null) throw new ApiError(fault, describeFault(fault, this.options.limits));
-    const bytes = await withDeadline<Uint8Array>(timeoutMs, (resolve, reject) => {
+    const late = `proposed, not known to be committed after ${timeoutMs} ms`;
+    const bytes = await withDeadline<Uint8Array>(timeoutMs, late, (resolve, reject) => {
       this.options.stream.write(encodeCommand(command), timeoutMs * 1000, (error, result) => {
         if (error === null) resolve(result);
         else reject(this.apiError(error));
@@ -66,7 +67,8 @@ export class LocalService implements KvService {
     level: 'linearizable' | 'stale',
     timeoutMs: number,
   ): Promise<ReadReply> {
-    return withDeadline<ReadReply>(timeoutMs, (resolve, reject) => {
+    const late = `the read was not confirmed within ${timeoutMs} ms`;
+    return withDeadline<ReadReply>(timeoutMs, late, (resolve, reject) => {
       this.options.stream.read(key, level, timeoutMs * 1000, (error, answer) => {
         if (error === null) resolve(answer);
         else reject(this.apiError(error));
@@ -107,13 +109,11 @@ export class LocalService implements KvService {
 
 function withDeadline<T>(
   timeoutMs: number,
+  late: string,
   start: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const message = `proposed, not known to be committed after ${timeoutMs} ms`;
-      reject(new ApiError('deadline_exceeded', message));
-    }, timeoutMs);
+    const timer = setTimeout(() => reject(new ApiError('deadline_exceeded', late)), timeoutMs);
     start(
       (value) => {
         clearTimeout(timer);

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline';
 import type { ControlRequest, ReplicaLine } from '@quorate/cluster';
-import { CommanderError, Option, program } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { pino } from 'pino';
-import { readClusterFile, settingsSchema } from './cluster-file.ts';
+import { addressSchema, readClusterFile, settingsSchema } from './cluster-file.ts';
 import { answerControl } from './control.ts';
 import { EXIT_FAILED, EXIT_USAGE, ServerError } from './errors.ts';
 import { HealthWatch } from './gauges.ts';
@@ -10,6 +10,9 @@ import { type LaunchFlags, readyLine, serverOptions } from './launch.ts';
 import { PROTOCOL_NAMES } from './protocols.ts';
 import { type RunningServer, startServer } from './server.ts';
 import type { ServerOptions } from './server-options.ts';
+
+/** A stop that takes longer than this is cut short; the log makes good for it at the next start. */
+const STOP_LIMIT_MS = 3_000;
 
 const EXAMPLES = `
 Examples:
@@ -43,7 +46,7 @@ interface CommandLine {
 }
 
 function commandLine() {
-  return program
+  return new Command()
     .name('quorate-kv')
     .description('One replica of a key-value service over Raft, Multi-Paxos or ZAB.')
     .requiredOption('--id <n>', 'the id of this member in the cluster file')
@@ -78,6 +81,16 @@ function commandLine() {
     .addOption(new Option('--control <how>', 'a control channel for a harness').choices(['stdio']))
     .option('--exit-with-parent', 'stop when stdin closes')
     .addHelpText('after', EXAMPLES)
+    .configureOutput({
+      // A suggestion stands on the same line as what it is about.
+      outputError: (text, write) =>
+        write(
+          `quorate-kv: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replaceAll('\n', ' ')}\n`,
+        ),
+    })
     .exitOverride();
 }
 
@@ -93,14 +106,20 @@ export async function main(args: readonly string[]): Promise<void> {
   const stop = async (code: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
+    setTimeout(() => process.exit(code), STOP_LIMIT_MS).unref();
     await server?.stop();
     process.exit(code);
   };
   process.on('SIGTERM', () => void stop(0));
   process.on('SIGINT', () => void stop(0));
+  process.stdout.on('error', () => void stop(EXIT_FAILED)); // Whoever reads it has gone.
   try {
     const cluster = readClusterFile(line.cluster);
     const base = serverOptions(launchFlags(line), cluster, (level, text) => logger[level](text));
+    if (base.settings.transport === 'message-port') {
+      const message = 'transport: message-port joins worker threads; processes take grpc or tcp';
+      throw new ServerError('SERVER_ERR_USAGE', message);
+    }
     const options: ServerOptions = {
       ...base,
       onFatal: (code, message) => {
@@ -141,6 +160,14 @@ function parse(args: readonly string[]): CommandLine {
 }
 
 function launchFlags(line: CommandLine): LaunchFlags {
+  for (const [flag, address] of [
+    ['--listen', line.listen],
+    ['--peer-listen', line.peerListen],
+    ['--client-listen', line.clientListen],
+  ]) {
+    if (address === undefined || addressSchema.safeParse(address).success) continue;
+    throw new ServerError('SERVER_ERR_USAGE', `${flag} ${address}: an address is host:port`);
+  }
   if (!/^[1-9]\d{0,8}$/.test(line.id)) {
     throw new ServerError('SERVER_ERR_USAGE', `--id ${line.id}: a member id is a whole number`);
   }

@@ -19,6 +19,7 @@ const ROWS: readonly Row[] = [
   ['keys', 'Keys in the store.', 'gauge', (_, machine) => machine.keys],
   ['revision', 'Changes to the store so far.', 'gauge', (_, machine) => machine.revision],
   ['proposals_queued', 'Commands waiting to be proposed.', 'gauge', (s) => s.proposalsQueued],
+  ['batches_in_flight', 'Batches proposed, not concluded.', 'gauge', (s) => s.batchesInFlight],
   ['commands_applied_total', 'Commands applied.', 'counter', (s) => s.counters.commandsApplied],
   [
     'batches_proposed_total',

@@ -85,6 +85,10 @@ export class ReplicaService implements ClientService {
     done(null, this.statusJson());
   }
 
+  atTurnEnd(callback: () => void): void {
+    this.replica.atTurnEnd(callback);
+  }
+
   private errorOf(
     outcome: Exclude<ProposeOutcome | ReadOutcome, { kind: 'applied' | 'ready' }>,
   ): ServiceError {

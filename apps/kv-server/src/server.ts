@@ -54,8 +54,7 @@ const SNAPSHOT_DIRECTORY = 'snapshots';
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const closers: (() => Promise<void> | void)[] = [];
   const closeAll = async (): Promise<void> => {
-    for (const close of closers.reverse()) await close();
-    closers.length = 0;
+    for (const close of closers.splice(0).reverse()) await close();
   };
   try {
     return await open(options, closers, closeAll);
@@ -83,7 +82,8 @@ async function open(
   const stateMachine = new KvStateMachine();
   const transport = options.members.length > 1 ? peerTransport(options, directory) : null;
   const replica = await openHost(options, directory, transport, stateMachine, book);
-  closers.push(() => new Promise<void>((resolve) => replica.stop(() => resolve())));
+  const stopReplica = once(() => new Promise((resolve) => replica.stop(() => resolve())));
+  closers.push(stopReplica);
   directory.markInitialized();
 
   const view = (): ReturnType<typeof statusView> => statusView(options, replica, book);
@@ -126,7 +126,17 @@ async function open(
       book.learn(members);
       transport?.setPeers(book.peers());
     },
-    stop: closeAll,
+    // The replica first, with its ports still open: what is asked meanwhile gets `shutting_down`.
+    stop: once(() => stopReplica().then(closeAll)),
+  };
+}
+
+/** Runs `start` on the first call; later calls wait for the same end. */
+function once(start: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  return () => {
+    running ??= start();
+    return running;
   };
 }
 
@@ -205,6 +215,8 @@ function openHost(
             resolveMember: (member) => book.resolve(member),
             handlers: {
               engineEvent: (event, at) => options.onEvent?.(event, at + offsetMicros),
+              peerRefused: ({ peer, by, error }) =>
+                options.log('warn', `session with ${peer} refused ${by}: ${error.message}`),
               fatal: (error) => options.onFatal?.(error.code, error.message),
             },
           },

@@ -1,13 +1,13 @@
 import { type Cancel, type Clock, instant } from '@quorate/consensus';
-import { MalformedBytes, required } from '@quorate/foundation';
+import { assert, MalformedBytes } from '@quorate/foundation';
 import type { FrameChannel, FrameHandlers } from '@quorate/transport';
 import { FrameBuilder } from './frame-builder.ts';
 import type { Operation } from './operation.ts';
 import {
   type Answer,
+  addCommandRequest,
   addReadRequest,
   addStatusRequest,
-  addWriteRequest,
   readAnswers,
 } from './wire.ts';
 
@@ -81,8 +81,10 @@ export class ClientConnection implements FrameHandlers {
     } else if (operation.kind === 'status') {
       addStatusRequest(this.requests, id);
     } else {
-      const command = required(operation.command, 'a write is encoded before it is sent');
-      addWriteRequest(this.requests, id, command, timeout);
+      assert(operation.prepared, 'a write is prepared before it is sent');
+      const { kind, key, value, condition, request } = operation;
+      const command = { operation: kind, key, value, condition, request };
+      addCommandRequest(this.requests, id, command, timeout);
     }
     if (this.requests.length >= this.frameBytesMax) this.sendFrame();
     if (this.silentSince === 0) this.silentSince = now;

@@ -100,18 +100,20 @@ class StreamServer implements ClientServer {
   /** Answers of one turn leave together, at its end. */
   flushLater(connection: ServedConnection): void {
     this.unflushed.push(connection);
-    if (this.unflushed.length === 1) this.clock.defer(() => this.flush());
+    if (this.unflushed.length > 1) return;
+    if (this.service.atTurnEnd === undefined) this.clock.defer(this.flush);
+    else this.service.atTurnEnd(this.flush);
   }
 
   forget(connection: ServedConnection): void {
     this.open.delete(connection);
   }
 
-  private flush(): void {
+  private readonly flush = (): void => {
     const connections = this.unflushed;
     this.unflushed = [];
     for (const connection of connections) connection.flush();
-  }
+  };
 }
 
 class ServedConnection implements FrameHandlers, RequestSink {

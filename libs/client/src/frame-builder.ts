@@ -17,7 +17,12 @@ export function uintFieldBytes(value: number): number {
 
 /** The bytes of a field (number below 16) of type bytes; 0 when it is left out. */
 export function bytesFieldBytes(value: Uint8Array): number {
-  return value.length === 0 ? 0 : 1 + varintBytes(value.length) + value.length;
+  return lengthFieldBytes(value.length);
+}
+
+/** {@link bytesFieldBytes} of a value that is `length` bytes long. */
+export function lengthFieldBytes(length: number): number {
+  return length === 0 ? 0 : 1 + varintBytes(length) + length;
 }
 
 /**
@@ -51,6 +56,18 @@ export class FrameBuilder {
     this.varint(value.length);
     this.buffer.set(value, this.length);
     this.length += value.length;
+  }
+
+  /**
+   * A bytes field of `length` bytes inside a started message, to be filled by `fill`, which is told
+   * the buffer and where to begin. Left out when empty.
+   */
+  filled(field: number, length: number, fill: (target: Uint8Array, offset: number) => void): void {
+    if (length === 0) return;
+    this.buffer[this.length++] = field * 8 + 2;
+    this.varint(length);
+    fill(this.buffer, this.length);
+    this.length += length;
   }
 
   /** The frame; the builder is empty afterwards and starts a new buffer. */

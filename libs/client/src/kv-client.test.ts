@@ -217,7 +217,7 @@ describe.each(bodies)('a client over %s', (_name, open) => {
     expect(client.pending).toBe(0);
   });
 
-  test('a leader that dies before it answers: the retry is recognized elsewhere', async () => {
+  test('KV-18: a leader dies before it answers: the retry is recognized elsewhere', async () => {
     const cluster = await TestCluster.start(open());
     const client = cluster.client();
     await put(client, 'a');
@@ -231,7 +231,7 @@ describe.each(bodies)('a client over %s', (_name, open) => {
     expect(await put(client, 'b')).toMatchObject({ outcome: 'ok', attempts: 1 });
   });
 
-  test('without a session the same death is reported as unknown', async () => {
+  test('KV-18: without a session the same death is reported as unknown', async () => {
     const cluster = await TestCluster.start(open());
     const addresses = [cluster.leader!.address];
     const client = cluster.client({ session: false, addresses });

@@ -1,6 +1,6 @@
 import { type Cancel, instant } from '@quorate/consensus';
 import { MalformedBytes, NO_BYTES } from '@quorate/foundation';
-import { encodeCommand, NO_CONDITION } from '@quorate/kv';
+import { NO_CONDITION } from '@quorate/kv';
 import type { ClientConnection, ConnectionOwner } from './client-connection.ts';
 import { ClientSession } from './client-session.ts';
 import { ConnectionPool } from './connection-pool.ts';
@@ -242,19 +242,12 @@ class KvClient implements Client, ConnectionOwner {
     connection.flush();
   }
 
-  /** Encodes a write at its first attempt; false while the session's window is full. */
+  /** Names a write at its first attempt; false while the session's window is full. */
   private prepare(operation: Operation): boolean {
-    if (!operation.isWrite || operation.command !== null) return true;
+    if (!operation.isWrite || operation.prepared) return true;
     if (this.session?.isFull === true) return false;
-    const request = this.session?.next() ?? null;
-    operation.sequence = request?.sequence ?? 0;
-    operation.command = encodeCommand({
-      operation: operation.kind === 'put' ? 'put' : 'delete',
-      key: operation.key,
-      value: operation.value,
-      condition: operation.condition,
-      request,
-    });
+    operation.request = this.session?.next() ?? null;
+    operation.prepared = true;
     return true;
   }
 
@@ -356,7 +349,6 @@ class KvClient implements Client, ConnectionOwner {
   private complete(operation: Operation, result: OperationResult): void {
     operation.state = 'over';
     operation.connection = null;
-    operation.command = null;
     this.wheel.remove(operation);
     this.pending--;
     if (operation.sequence > 0) this.session?.settle(operation.sequence);

@@ -1,5 +1,5 @@
 import type { ReadLevel } from '@quorate/consensus';
-import type { KvCondition } from '@quorate/kv';
+import type { KvCondition, KvRequestId } from '@quorate/kv';
 import type { ClientConnection } from './client-connection.ts';
 import type { ClientErrorCode } from './errors.ts';
 import type { OperationDone } from './types.ts';
@@ -27,10 +27,10 @@ export class Operation {
   inDoubt = false;
   /** The last definite error, told when the deadline passes while the operation waits. */
   lastError: ClientErrorCode | null = null;
-  /** The encoded command of a write, made once at the first attempt. */
-  command: Uint8Array | null = null;
-  /** The position in the session; 0 without one. */
-  sequence = 0;
+  /** A write was given its place in the session, if there is one, at its first attempt. */
+  prepared = false;
+  /** The name of a write in its session, the same at each attempt; null without a session. */
+  request: KvRequestId | null = null;
   connection: ClientConnection | null = null;
   /** Its name on the connection. */
   requestId = 0;
@@ -55,6 +55,11 @@ export class Operation {
     this.level = level;
     this.deadline = deadline;
     this.done = done;
+  }
+
+  /** The position in the session; 0 without one. */
+  get sequence(): number {
+    return this.request === null ? 0 : this.request.sequence;
   }
 
   get isWrite(): boolean {

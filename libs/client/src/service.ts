@@ -48,4 +48,10 @@ export interface ClientService {
   ): void;
   /** The replica's status as JSON text, as `GET /api/cluster/status` has it. */
   status(done: (error: ServiceError | null, json: string) => void): void;
+  /**
+   * Calls back once when the turn in which answers are being given has given all of them; outside
+   * of a turn, later in this turn of the event loop or in the next. A service that works in turns
+   * offers it, so that answers leave without another round of the event loop.
+   */
+  atTurnEnd?(callback: () => void): void;
 }

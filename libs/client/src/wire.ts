@@ -1,7 +1,13 @@
 import type { ReadLevel } from '@quorate/consensus';
 import { MalformedBytes, NO_BYTES, ProtoReader } from '@quorate/foundation';
+import { commandBytes, type KvCommand, writeCommand } from '@quorate/kv';
 import { CLIENT_ERROR_CODES, type ClientErrorCode } from './errors.ts';
-import { bytesFieldBytes, type FrameBuilder, uintFieldBytes } from './frame-builder.ts';
+import {
+  bytesFieldBytes,
+  type FrameBuilder,
+  lengthFieldBytes,
+  uintFieldBytes,
+} from './frame-builder.ts';
 import type { ReadAnswer, ServiceError } from './service.ts';
 
 /** The method of the gRPC body; see `client.proto`. */
@@ -23,6 +29,24 @@ export function addWriteRequest(
   frame.message(ELEMENT, body);
   frame.uint(1, id);
   frame.bytes(2, command);
+  frame.uint(5, timeoutMicros);
+}
+
+/**
+ * The same for a command that is not encoded yet: its bytes go into the frame at once, since a copy
+ * of each command on the way there would be the largest cost of a client.
+ */
+export function addCommandRequest(
+  frame: FrameBuilder,
+  id: number,
+  command: KvCommand,
+  timeoutMicros: number,
+): void {
+  const length = commandBytes(command);
+  const body = uintFieldBytes(id) + lengthFieldBytes(length) + uintFieldBytes(timeoutMicros);
+  frame.message(ELEMENT, body);
+  frame.uint(1, id);
+  frame.filled(2, length, (target, offset) => writeCommand(command, target, offset));
   frame.uint(5, timeoutMicros);
 }
 
@@ -64,9 +88,15 @@ export interface RequestSink {
 /** Reads a request frame into `sink`; throws `MalformedBytes` on anything else. */
 export function readRequests(frame: Uint8Array, sink: RequestSink): void {
   const reader = new ProtoReader(frame);
+  const element = new ProtoReader(frame);
   while (reader.next()) {
-    if (reader.field === ELEMENT) readRequest(reader.message(), sink);
-    else reader.skip();
+    if (reader.field !== ELEMENT) {
+      reader.skip();
+      continue;
+    }
+    const length = reader.passBytes();
+    element.reset(frame, reader.bytesStart, reader.bytesStart + length);
+    readRequest(element, sink);
   }
 }
 
@@ -178,13 +208,16 @@ export interface Answer {
  */
 export function readAnswers(frame: Uint8Array, take: (answer: Answer) => void): void {
   const reader = new ProtoReader(frame);
+  const element = new ProtoReader(frame);
   const answer = emptyAnswer();
   while (reader.next()) {
     if (reader.field !== ELEMENT) {
       reader.skip();
       continue;
     }
-    readAnswer(reader.message(), answer);
+    const length = reader.passBytes();
+    element.reset(frame, reader.bytesStart, reader.bytesStart + length);
+    readAnswer(element, answer);
     take(answer);
   }
 }

@@ -32,6 +32,8 @@ export class Cluster {
   private readonly broker: PortBroker | null;
   private readonly replicas = new Map<number, ReplicaHandle>();
   private readonly addresses = new Map<number, MemberAddresses>();
+  /** Replicas that cannot answer now; pictures of the cluster do not wait for them. */
+  private readonly paused = new Set<number>();
   private readonly clusterFile: string;
   private stopped = false;
 
@@ -97,12 +99,17 @@ export class Cluster {
   }
 
   /** Stops a replica from making any step, at most for `micros` in the worker runtime. */
-  pause(id: number, micros: number): Promise<Evidence> {
-    return this.replica(id).pause(micros);
+  async pause(id: number, micros: number): Promise<Evidence> {
+    const evidence = await this.replica(id).pause(micros);
+    this.paused.add(id);
+    return evidence;
   }
 
-  resume(id: number): Promise<Evidence> {
-    return this.replica(id).resume();
+  /** Ends a pause; until then the replica is left out of {@link statuses}. */
+  async resume(id: number): Promise<Evidence> {
+    const evidence = await this.replica(id).resume();
+    this.paused.delete(id);
+    return evidence;
   }
 
   /** Installs a fault on the link from one replica to another, at the first; null heals it. */
@@ -120,9 +127,10 @@ export class Cluster {
     return this.replica(id).link.request<ReplicaGauges>({ op: 'gauges' });
   }
 
-  /** What each replica that answers within a second says of itself, sorted by id. */
+  /** What each replica that is not paused and answers within a second says of itself, sorted by id. */
   async statuses(): Promise<ReplicaStatusReply[]> {
-    const asked = this.running.map((id) =>
+    const awake = this.running.filter((id) => !this.paused.has(id));
+    const asked = awake.map((id) =>
       this.replica(id).link.request<ReplicaStatusReply>({ op: 'status' }, STATUS_TIMEOUT_MS),
     );
     const answers = await Promise.allSettled(asked);
@@ -185,6 +193,7 @@ export class Cluster {
         ? await startReplicaProcess(this.description, launch, this.reaper)
         : await startReplicaWorker(this.description, launch, this.broker);
     this.replicas.set(id, handle);
+    this.paused.delete(id);
     const { http, peer, client } = handle.ready;
     this.addresses.set(id, { id, http, peer, client });
   }

@@ -16,6 +16,7 @@ export interface ReplicaSettings {
   readonly batchCommandsMax?: number;
   readonly batchBytesMax?: number;
   readonly inFlightBatchesMax?: number;
+  readonly proposalsQueuedMax?: number;
   readonly segmentBytes?: number;
   readonly snapshotEveryEntries?: number;
 }

@@ -4,8 +4,7 @@ export type ClusterErrorCode =
   | 'CLUSTER_ERR_UNRESPONSIVE'
   | 'CLUSTER_ERR_REFUSED'
   | 'CLUSTER_ERR_STATE'
-  | 'CLUSTER_ERR_EVIDENCE'
-  | 'CLUSTER_ERR_UNSUPPORTED';
+  | 'CLUSTER_ERR_EVIDENCE';
 
 /** A failed operation on a cluster or one of its replicas. */
 export class ClusterError extends Error {

@@ -9,7 +9,9 @@ export class Reaper {
   private readonly child: ChildProcess;
 
   constructor() {
-    const script = fileURLToPath(new URL('./reaper-process.js', import.meta.url));
+    // The companion is plain Node; where this runs from the sources, the build has it.
+    const entry = import.meta.url.endsWith('.ts') ? '../dist' : '.';
+    const script = fileURLToPath(new URL(`${entry}/reaper-process.js`, import.meta.url));
     this.child = spawn(process.execPath, [script], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true, // Ctrl-C in a terminal goes to the whole group; the companion must outlive it.
@@ -44,7 +46,7 @@ export class Reaper {
   /** Ends the companion, which does its work on whatever is still registered. */
   close(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.child.exitCode !== null) return resolve();
+      if (this.child.exitCode !== null || this.child.signalCode !== null) return resolve();
       this.child.ref();
       this.child.once('exit', () => resolve());
       this.child.stdin?.end();

@@ -36,7 +36,7 @@ export async function startReplicaProcess(
   try {
     await handle.whenReady(description.startTimeoutMs ?? START_TIMEOUT_MS);
   } catch (error) {
-    child.kill('SIGKILL');
+    await handle.destroy();
     throw withLogTail(error as ClusterError, logFile);
   }
   return handle;
@@ -176,6 +176,13 @@ class ReplicaProcess implements ReplicaHandle {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), GRACE_MS);
     await this.exited;
     clearTimeout(timer);
+  }
+
+  /** Ends it however it stands and waits until it is gone. */
+  async destroy(): Promise<void> {
+    this.expected = true;
+    this.child.kill('SIGKILL');
+    await this.exited;
   }
 
   private pid(): number {

@@ -1,4 +1,9 @@
-export { type CommandBatch, decodeCommandBatch, encodeCommandBatch } from './command-batch.ts';
+export {
+  type CommandBatch,
+  decodeCommandBatch,
+  encodeCommandBatch,
+  readCommandBatch,
+} from './command-batch.ts';
 export {
   DEFAULT_LIMITS,
   DEFAULT_TIMING,

@@ -11,6 +11,7 @@ import {
 } from '@quorate/foundation';
 import type { LogIndex, NodeId, Round } from './ids.ts';
 import { EntryType, RecordKind, type WalRecord } from './records.ts';
+import { fieldBytes, putField, putVarint, varintBytes } from './varint.ts';
 
 /** Bytes before a record's Data: Length 4, CRC32 4, Term 8, Index 8. */
 export const RECORD_HEADER_BYTES = 24;
@@ -54,33 +55,6 @@ export function createRecordCodec(crc32: Crc32): RecordCodec {
     },
     decode: (bytes, offset, end) => decodeRecord(bytes, offset, end, crc32),
   };
-}
-
-function varintBytes(value: number): number {
-  let count = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) count++;
-  return count;
-}
-
-function putVarint(bytes: Uint8Array, offset: number, value: number): number {
-  let at = offset;
-  let rest = value;
-  while (rest >= 128) {
-    bytes[at++] = (rest % 128) | 0x80;
-    rest = Math.floor(rest / 128);
-  }
-  bytes[at++] = rest;
-  return at;
-}
-
-function fieldBytes(value: number): number {
-  return value === 0 ? 0 : 1 + varintBytes(value);
-}
-
-function putField(bytes: Uint8Array, offset: number, tag: number, value: number): number {
-  if (value === 0) return offset;
-  bytes[offset] = tag;
-  return putVarint(bytes, offset + 1, value);
 }
 
 function encodeRecord(record: WalRecord, crc32: Crc32): Uint8Array {

@@ -136,12 +136,21 @@ export class ProtoWriter {
 export class ProtoReader {
   /** The number of the field that `next` found. */
   field = 0;
+  /** Where the bytes that `passBytes` passed over begin in the input. */
+  bytesStart = 0;
   private wireType = 0;
   private offset: number;
-  private readonly end: number;
-  private readonly input: Uint8Array;
+  private end: number;
+  private input: Uint8Array;
 
   constructor(input: Uint8Array, start = 0, end = input.length) {
+    this.input = input;
+    this.offset = start;
+    this.end = end;
+  }
+
+  /** Turns to another message, so that one reader serves many small ones. */
+  reset(input: Uint8Array, start: number, end: number): void {
     this.input = input;
     this.offset = start;
     this.end = end;
@@ -151,8 +160,9 @@ export class ProtoReader {
   next(): boolean {
     if (this.offset >= this.end) return false;
     const tag = this.varint();
-    this.field = Math.floor(tag / 8);
-    this.wireType = tag % 8;
+    // All tags in use take one byte; the division is for the few that do not.
+    this.field = tag < 0x80 ? tag >> 3 : Math.floor(tag / 8);
+    this.wireType = tag & 7;
     if (this.field === 0) throw new MalformedBytes('field number 0');
     return true;
   }
@@ -170,12 +180,21 @@ export class ProtoReader {
 
   /** The current length-delimited field as a view. */
   bytes(): Uint8Array {
+    const length = this.passBytes();
+    return this.input.subarray(this.bytesStart, this.bytesStart + length);
+  }
+
+  /**
+   * Passes over the current length-delimited field; returns its length and leaves its place in
+   * `bytesStart`. For hot paths: a view costs more than reading a short field in place.
+   */
+  passBytes(): number {
     if (this.wireType !== 2) throw new MalformedBytes('not a length-delimited field');
     const length = this.varint();
     if (length > this.end - this.offset) throw new MalformedBytes('length beyond the end');
-    const start = this.offset;
+    this.bytesStart = this.offset;
     this.offset += length;
-    return this.input.subarray(start, this.offset);
+    return length;
   }
 
   /** The current field as UTF-8 text; throws on invalid UTF-8. */
@@ -190,13 +209,14 @@ export class ProtoReader {
 
   /** The current field as a nested message. */
   message(): ProtoReader {
-    return new ProtoReader(this.bytes());
+    const length = this.passBytes();
+    return new ProtoReader(this.input, this.bytesStart, this.bytesStart + length);
   }
 
   /** Passes over a field that this version does not know. */
   skip(): void {
     if (this.wireType === 0) this.varint();
-    else if (this.wireType === 2) this.bytes();
+    else if (this.wireType === 2) this.passBytes();
     else if (this.wireType === 1) this.advance(8);
     else if (this.wireType === 5) this.advance(4);
     else throw new MalformedBytes(`wire type ${this.wireType}`);
@@ -208,6 +228,17 @@ export class ProtoReader {
   }
 
   private varint(): number {
+    if (this.offset < this.end) {
+      const first = this.input[this.offset] as number;
+      if (first < 0x80) {
+        this.offset++;
+        return first;
+      }
+    }
+    return this.longVarint();
+  }
+
+  private longVarint(): number {
     let value = 0;
     let scale = 1;
     for (let i = 0; i < VARINT_BYTES_MAX; i++) {

@@ -1,4 +1,5 @@
-import { assert, MalformedBytes, NO_BYTES, ProtoReader, ProtoWriter } from '@quorate/foundation';
+import { assert } from '@quorate/foundation';
+import { CLIENT_ID_BYTES, CommandScan, OPERATION_DELETE, OPERATION_PUT } from './command-scan.ts';
 
 /**
  * What must hold for a command to take effect. `revision`: the key exists with exactly this
@@ -12,9 +13,6 @@ export type KvCondition =
 
 /** The condition that always holds. */
 export const NO_CONDITION: KvCondition = { kind: 'none' };
-
-/** The length of a client id in bytes: a UUID's. */
-export const CLIENT_ID_BYTES = 16;
 
 /** Names a request, so that a repetition of it changes nothing and gets the first result. */
 export interface KvRequestId {
@@ -60,111 +58,146 @@ export type KvCommandFault = 'unprocessable' | 'key_too_large' | 'value_too_larg
  * does not know the limits, because its outcome must not depend on a replica's settings.
  */
 export function checkCommand(command: KvCommand, limits: KvLimits): KvCommandFault | null {
-  if (command.key.length === 0) return 'unprocessable';
-  if (command.key.length > limits.keyBytesMax) return 'key_too_large';
-  if (command.value.length > limits.valueBytesMax) return 'value_too_large';
-  const { condition } = command;
-  if (condition.kind === 'value' && condition.value.length > limits.valueBytesMax) {
-    return 'value_too_large';
-  }
-  return null;
+  const { condition, key, value } = command;
+  const expectedBytes = condition.kind === 'value' ? condition.value.length : 0;
+  return faultOf(key.length, value.length, expectedBytes, limits);
 }
 
-const OPERATION_PUT = 1;
-const OPERATION_DELETE = 2;
+/**
+ * The same check of an encoded command, without decoding it: the leader's door sees every command.
+ * Throws `MalformedBytes` where {@link decodeCommand} does.
+ */
+export function checkEncodedCommand(bytes: Uint8Array, limits: KvLimits): KvCommandFault | null {
+  const scan = new CommandScan();
+  scan.read(bytes, 0, bytes.length);
+  const expectedBytes = scan.condition === 'value' ? scan.expectedEnd - scan.expectedStart : 0;
+  const keyBytes = scan.keyEnd - scan.keyStart;
+  return faultOf(keyBytes, scan.valueEnd - scan.valueStart, expectedBytes, limits);
+}
+
+function faultOf(
+  keyBytes: number,
+  valueBytes: number,
+  expectedBytes: number,
+  limits: KvLimits,
+): KvCommandFault | null {
+  if (keyBytes === 0) return 'unprocessable';
+  if (keyBytes > limits.keyBytesMax) return 'key_too_large';
+  if (valueBytes > limits.valueBytesMax) return 'value_too_large';
+  return expectedBytes > limits.valueBytesMax ? 'value_too_large' : null;
+}
 
 /** Encodes a command as `quorate.kv.v1.Command`. */
 export function encodeCommand(command: KvCommand): Uint8Array {
+  const bytes = new Uint8Array(commandBytes(command));
+  writeCommand(command, bytes, 0);
+  return bytes;
+}
+
+/** The length of what {@link encodeCommand} makes of a command. */
+export function commandBytes(command: KvCommand): number {
   const { condition, request } = command;
-  const writer = new ProtoWriter(command.key.length + command.value.length + 96);
-  writer.uint(1, command.operation === 'put' ? OPERATION_PUT : OPERATION_DELETE);
-  writer.bytes(2, command.key);
-  writer.bytes(3, command.value);
-  if (condition.kind === 'revision') writer.always(4, condition.revision);
-  else if (condition.kind === 'absent') writer.bool(5, true);
-  else if (condition.kind === 'value') writer.element(6, condition.value);
+  let bytes = 2 + bytesField(command.key.length) + bytesField(command.value.length);
+  if (condition.kind === 'revision') bytes += 1 + varintBytes(condition.revision);
+  else if (condition.kind === 'absent') bytes += 2;
+  else if (condition.kind === 'value') {
+    const { length } = condition.value;
+    bytes += 1 + varintBytes(length) + length;
+  }
+  if (request === null) return bytes;
+  return (
+    bytes +
+    bytesField(CLIENT_ID_BYTES) +
+    (1 + varintBytes(request.sequence)) +
+    (request.answeredThrough === 0 ? 0 : 1 + varintBytes(request.answeredThrough))
+  );
+}
+
+/**
+ * Encodes a command into `target` from `offset` on, where {@link commandBytes} bytes have room: for
+ * a client that builds a frame of many commands without an object for each. Returns the offset
+ * behind it.
+ */
+export function writeCommand(command: KvCommand, target: Uint8Array, offset: number): number {
+  const { condition, request, key, value } = command;
+  target[offset] = 0x08;
+  target[offset + 1] = command.operation === 'put' ? OPERATION_PUT : OPERATION_DELETE;
+  let at = offset + 2;
+  if (key.length > 0) at = putBytes(target, at, 0x12, key);
+  if (value.length > 0) at = putBytes(target, at, 0x1a, value);
+  if (condition.kind === 'revision') at = putUint(target, at, 0x20, condition.revision);
+  else if (condition.kind === 'absent') at = putUint(target, at, 0x28, 1);
+  else if (condition.kind === 'value') at = putBytes(target, at, 0x32, condition.value);
   if (request !== null) {
     assert(request.clientId.length === CLIENT_ID_BYTES, 'a client id has 16 bytes');
     assert(request.sequence >= 1, 'sequences start at 1');
-    writer.bytes(7, request.clientId);
-    writer.uint(8, request.sequence);
-    writer.uint(9, request.answeredThrough);
+    at = putBytes(target, at, 0x3a, request.clientId);
+    at = putUint(target, at, 0x40, request.sequence);
+    if (request.answeredThrough > 0) at = putUint(target, at, 0x48, request.answeredThrough);
   }
-  return writer.whole();
+  assert(at - offset === commandBytes(command), 'a command is as long as was counted');
+  return at;
+}
+
+function bytesField(length: number): number {
+  return length === 0 ? 0 : 1 + varintBytes(length) + length;
+}
+
+function putBytes(target: Uint8Array, offset: number, tag: number, value: Uint8Array): number {
+  const at = putUint(target, offset, tag, value.length);
+  target.set(value, at);
+  return at + value.length;
+}
+
+function putUint(target: Uint8Array, offset: number, tag: number, value: number): number {
+  target[offset] = tag;
+  let at = offset + 1;
+  let rest = value;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) target[at++] = (rest % 128) | 0x80;
+  target[at++] = rest;
+  return at;
+}
+
+function varintBytes(value: number): number {
+  assert(Number.isSafeInteger(value) && value >= 0, 'a varint holds 0 to 2^53 - 1');
+  let bytes = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) bytes++;
+  return bytes;
 }
 
 /**
  * Decodes a command; byte strings are views into `bytes`. Throws `MalformedBytes` on anything that
- * {@link encodeCommand} does not make, an unknown field included: a replica that skipped one would
- * apply a command to half and differ from the others.
+ * {@link encodeCommand} does not make.
  */
 export function decodeCommand(bytes: Uint8Array): KvCommand {
-  const reader = new ProtoReader(bytes);
-  let operation = 0;
-  let key = NO_BYTES;
-  let value = NO_BYTES;
-  let condition = NO_CONDITION;
-  let clientId = NO_BYTES;
-  let sequence = 0;
-  let answeredThrough = 0;
-  while (reader.next()) {
-    switch (reader.field) {
-      case 1:
-        operation = reader.uint();
-        break;
-      case 2:
-        key = reader.bytes();
-        break;
-      case 3:
-        value = reader.bytes();
-        break;
-      case 4:
-        condition = { kind: 'revision', revision: reader.uint() };
-        break;
-      case 5:
-        condition = reader.bool() ? { kind: 'absent' } : NO_CONDITION;
-        break;
-      case 6:
-        condition = { kind: 'value', value: reader.bytes() };
-        break;
-      case 7:
-        clientId = reader.bytes();
-        break;
-      case 8:
-        sequence = reader.uint();
-        break;
-      case 9:
-        answeredThrough = reader.uint();
-        break;
-      default:
-        throw new MalformedBytes(`field ${reader.field} of a command is unknown`);
-    }
-  }
-  if (operation !== OPERATION_PUT && operation !== OPERATION_DELETE) {
-    throw new MalformedBytes('a command without a known operation');
-  }
-  if (key.length === 0) throw new MalformedBytes('a command without a key');
-  const request = decodeRequestId(clientId, sequence, answeredThrough);
+  const scan = new CommandScan();
+  scan.read(bytes, 0, bytes.length);
   return {
-    operation: operation === OPERATION_PUT ? 'put' : 'delete',
-    key,
-    value,
-    condition,
-    request,
+    operation: scan.isPut ? 'put' : 'delete',
+    key: bytes.subarray(scan.keyStart, scan.keyEnd),
+    value: bytes.subarray(scan.valueStart, scan.valueEnd),
+    condition: conditionOf(scan),
+    request: scan.hasRequest ? requestOf(scan) : null,
   };
 }
 
-function decodeRequestId(
-  clientId: Uint8Array,
-  sequence: number,
-  answeredThrough: number,
-): KvRequestId | null {
-  if (clientId.length === 0) {
-    if (sequence !== 0 || answeredThrough !== 0)
-      throw new MalformedBytes('a sequence of no client');
-    return null;
+function conditionOf(scan: CommandScan): KvCondition {
+  switch (scan.condition) {
+    case 'none':
+      return NO_CONDITION;
+    case 'absent':
+      return { kind: 'absent' };
+    case 'revision':
+      return { kind: 'revision', revision: scan.conditionRevision };
+    case 'value':
+      return { kind: 'value', value: scan.bytes.subarray(scan.expectedStart, scan.expectedEnd) };
   }
-  if (clientId.length !== CLIENT_ID_BYTES) throw new MalformedBytes('a client id has 16 bytes');
-  if (sequence === 0) throw new MalformedBytes('sequences start at 1');
-  return { clientId, sequence, answeredThrough };
+}
+
+function requestOf(scan: CommandScan): KvRequestId {
+  return {
+    clientId: scan.bytes.subarray(scan.clientStart, scan.clientStart + CLIENT_ID_BYTES),
+    sequence: scan.sequence,
+    answeredThrough: scan.answeredThrough,
+  };
 }

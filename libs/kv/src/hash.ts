@@ -12,6 +12,39 @@ function finish(hash: number): number {
 }
 
 /**
+ * Mixes the bytes in [start, end) and their number into a 32-bit hash, four bytes at a step
+ * (MurmurHash3's body): commands are hashed by every replica, and byte by byte that took a sixth of
+ * the time of `apply`. The result is a signed number.
+ */
+export function mixBytes(hash: number, bytes: Uint8Array, start: number, end: number): number {
+  let h = hash;
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    const word =
+      (bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24);
+    h = mixWord(h, word);
+  }
+  let rest = 0;
+  for (; at < end; at++) rest = (rest << 8) | (bytes[at] as number);
+  return mixNumber(mixWord(h, rest), end - start);
+}
+
+/** Mixes a whole number from 0 to 2^53 - 1 into a 32-bit hash and spreads it over all its bits. */
+export function mixNumber(hash: number, value: number): number {
+  const low = mixWord(hash, value >>> 0);
+  return finish(mixWord(low, Math.floor(value / 0x1_0000_0000) >>> 0)) | 0;
+}
+
+function mixWord(hash: number, word: number): number {
+  const k = Math.imul(word, 0xcc9e2d51);
+  const h = hash ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+/**
  * A running hash in two 32-bit lanes (FNV-1a with two multipliers), to compare the states of
  * replicas. It finds defects, not forgers: it is no cryptographic hash.
  */

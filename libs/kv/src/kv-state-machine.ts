@@ -1,15 +1,15 @@
 import {
-  decodeCommandBatch,
   type LogIndex,
   logIndex,
+  readCommandBatch,
   type SnapshotReader,
   type StateMachine,
 } from '@quorate/consensus';
-import { assert, equalBytes, MalformedBytes } from '@quorate/foundation';
-import { decodeCommand, type KvCommand, type KvCondition } from './command.ts';
+import { assert, MalformedBytes } from '@quorate/foundation';
+import { CommandScan } from './command-scan.ts';
 import { EntryTable, type KvEntry } from './entry-table.ts';
 import { lanesToHex, StateHash } from './hash.ts';
-import { latin1FromBytes } from './latin1.ts';
+import { latin1FromBytes, latin1FromRange } from './latin1.ts';
 import { encodeResult, type KvResult, type KvStatus } from './result.ts';
 import {
   fingerprintOf,
@@ -38,6 +38,7 @@ export class KvStateMachine implements StateMachine {
   private entries = new EntryTable();
   private sessions: SessionTable;
   private readonly values = new ValueSlabs();
+  private readonly scan = new CommandScan();
   private restorer: SnapshotRestorer | null = null;
   private lastApplied: LogIndex = logIndex(0);
   private currentRevision = 0;
@@ -71,13 +72,10 @@ export class KvStateMachine implements StateMachine {
     assert(this.restorer === null, 'nothing is applied to half a state');
     assert(index > this.lastApplied, 'batches are applied once, in order');
     this.lastApplied = index;
-    const { commands } = decodeCommandBatch(batch);
-    const results: Uint8Array[] = new Array(commands.length);
-    for (let i = 0; i < commands.length; i++) {
-      const bytes = commands[i];
-      assert(bytes !== undefined, 'a batch has no holes');
-      results[i] = encodeResult(this.applyBytes(bytes));
-    }
+    const results: Uint8Array[] = [];
+    readCommandBatch(batch, (start, end) => {
+      results.push(encodeResult(this.applyBytes(batch, start, end)));
+    });
     return results;
   }
 
@@ -145,44 +143,42 @@ export class KvStateMachine implements StateMachine {
   }
 
   /** A committed command must have an outcome whatever its bytes are; throwing would stop all. */
-  private applyBytes(bytes: Uint8Array): KvResult {
-    let command: KvCommand;
+  private applyBytes(batch: Uint8Array, start: number, end: number): KvResult {
+    const { scan } = this;
     try {
-      command = decodeCommand(bytes);
+      scan.read(batch, start, end);
     } catch (error) {
       if (error instanceof MalformedBytes) return this.refusal('invalid_command', 0);
       throw error;
     }
-    return command.request === null ? this.execute(command) : this.applyOnce(command);
+    return scan.hasRequest ? this.applyOnce(scan) : this.execute(scan);
   }
 
-  private applyOnce(command: KvCommand): KvResult {
-    const { request } = command;
-    assert(request !== null, 'a session command has a request id');
-    const { sequence } = request;
-    const session = this.sessions.touch(request.clientId);
-    const fingerprint = fingerprintOf(command);
+  private applyOnce(scan: CommandScan): KvResult {
+    const { sequence } = scan;
+    const session = this.sessions.touch(scan.bytes, scan.clientStart);
+    const fingerprint = fingerprintOf(scan);
     const first = session.find(sequence);
     if (first !== undefined) {
       if (first.fingerprint !== fingerprint) return this.refusal('duplicate_request', 0);
       return { ...first.result, replayed: true };
     }
     if (sequence <= session.forgottenThrough) return this.refusal('sequence_forgotten', 0);
-    session.forgetAnswered(Math.min(request.answeredThrough, sequence - 1));
-    const result = this.execute(command);
+    session.forgetAnswered(Math.min(scan.answeredThrough, sequence - 1));
+    const result = this.execute(scan);
     session.remember({ sequence, fingerprint, result }, this.sessions.limits.resultsPerSessionMax);
     return result;
   }
 
-  private execute(command: KvCommand): KvResult {
-    const key = latin1FromBytes(command.key);
+  private execute(scan: CommandScan): KvResult {
+    const key = latin1FromRange(scan.bytes, scan.keyStart, scan.keyEnd);
     const before = this.entries.get(key);
-    if (!holds(command.condition, before)) {
+    if (!holds(scan, before)) {
       return this.refusal('cas_mismatch', before === undefined ? 0 : before.revision);
     }
-    if (command.operation === 'put') {
+    if (scan.isPut) {
       this.currentRevision++;
-      const value = this.values.keep(command.value);
+      const value = this.values.keep(scan.bytes, scan.valueStart, scan.valueEnd);
       this.entries.set(key, value, this.currentRevision, before);
       return this.done(before === undefined, false);
     }
@@ -203,15 +199,22 @@ export class KvStateMachine implements StateMachine {
   }
 }
 
-function holds(condition: KvCondition, entry: KvEntry | undefined): boolean {
-  switch (condition.kind) {
+function holds(scan: CommandScan, entry: KvEntry | undefined): boolean {
+  switch (scan.condition) {
     case 'none':
       return true;
     case 'absent':
       return entry === undefined;
     case 'revision':
-      return entry !== undefined && entry.revision === condition.revision;
+      return entry !== undefined && entry.revision === scan.conditionRevision;
     case 'value':
-      return entry !== undefined && equalBytes(entry.value, condition.value);
+      return entry !== undefined && isExpected(entry.value, scan);
   }
+}
+
+function isExpected(value: Uint8Array, scan: CommandScan): boolean {
+  const { bytes, expectedStart } = scan;
+  if (value.length !== scan.expectedEnd - expectedStart) return false;
+  for (let i = 0; i < value.length; i++) if (value[i] !== bytes[expectedStart + i]) return false;
+  return true;
 }

@@ -19,6 +19,26 @@ function fromCharCodes(bytes: Uint8Array): string {
   return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }
 
+/** Shorter texts are made by calls with a few arguments each, which need no view of the bytes. */
+const SHORT_BYTES_MAX = 32;
+
+/** {@link latin1FromBytes} of the bytes in [start, end); the way of every key that is applied. */
+export function latin1FromRange(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > SHORT_BYTES_MAX) return latin1FromBytes(bytes.subarray(start, end));
+  let text = '';
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    text += String.fromCharCode(
+      bytes[at] as number,
+      bytes[at + 1] as number,
+      bytes[at + 2] as number,
+      bytes[at + 3] as number,
+    );
+  }
+  for (; at < end; at++) text += String.fromCharCode(bytes[at] as number);
+  return text;
+}
+
 /** The bytes that {@link latin1FromBytes} named. */
 export function bytesFromLatin1(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);

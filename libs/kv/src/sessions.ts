@@ -1,7 +1,7 @@
-import { assert } from '@quorate/foundation';
-import type { KvCommand } from './command.ts';
-import { StateHash } from './hash.ts';
-import { latin1FromBytes } from './latin1.ts';
+import { assert, required } from '@quorate/foundation';
+import { CLIENT_ID_BYTES, type CommandScan } from './command-scan.ts';
+import { mixBytes, mixNumber, type StateHash } from './hash.ts';
+import { latin1FromRange } from './latin1.ts';
 import type { KvResult } from './result.ts';
 
 /**
@@ -20,6 +20,9 @@ export const KV_SESSION_LIMITS_DEFAULT: KvSessionLimits = {
   sessionsMax: 4096,
   resultsPerSessionMax: 1024,
 };
+
+/** Forgotten places at the front of a session's order before it is rebuilt. */
+const COMPACTED_MIN = 64;
 
 /** The first result of one sequence. */
 export interface SessionResult {
@@ -45,25 +48,40 @@ export interface SessionImage {
 export class Session {
   readonly client: string;
   forgottenThrough: number;
-  private readonly results = new Map<number, SessionResult>();
+  /** The neighbours in the order of use; null at either end. */
+  older: Session | null = null;
+  newer: Session | null = null;
+  private readonly bySequence = new Map<number, SessionResult>();
+  /** In the order of application. Results leave at the front only. */
+  private order: SessionResult[] = [];
+  private head = 0;
 
   constructor(client: string, forgottenThrough: number) {
     this.client = client;
     this.forgottenThrough = forgottenThrough;
   }
 
+  /** True when the client's id stands in `bytes` at `offset`. */
+  isOf(bytes: Uint8Array, offset: number): boolean {
+    const { client } = this;
+    for (let i = 0; i < CLIENT_ID_BYTES; i++) {
+      if (client.charCodeAt(i) !== bytes[offset + i]) return false;
+    }
+    return true;
+  }
+
   find(sequence: number): SessionResult | undefined {
-    return this.results.get(sequence);
+    return this.bySequence.get(sequence);
   }
 
   remember(result: SessionResult, resultsMax: number): void {
-    assert(!this.results.has(result.sequence), 'a sequence has one first result');
-    this.results.set(result.sequence, result);
-    if (this.results.size <= resultsMax) return;
-    for (const oldest of this.results.keys()) {
-      this.forget(oldest);
-      return;
-    }
+    this.bySequence.set(result.sequence, result);
+    this.order.push(result);
+    const count = this.order.length - this.head;
+    assert(this.bySequence.size === count, 'a sequence has one first result');
+    if (count <= resultsMax) return;
+    const { sequence } = this.forgetOldest();
+    if (sequence > this.forgottenThrough) this.forgottenThrough = sequence;
   }
 
   /** Drops the results that the client will not ask for again. */
@@ -72,9 +90,10 @@ export class Session {
     this.forgottenThrough = through;
     // Results stand in the order of application, nearly that of sequences; one that is out of
     // order waits until it is in front. The loop so costs what it removes.
-    for (const sequence of this.results.keys()) {
-      if (sequence > through) return;
-      this.results.delete(sequence);
+    for (;;) {
+      const oldest = this.order[this.head];
+      if (oldest === undefined || oldest.sequence > through) return;
+      this.forgetOldest();
     }
   }
 
@@ -82,13 +101,22 @@ export class Session {
     return {
       client: this.client,
       forgottenThrough: this.forgottenThrough,
-      results: [...this.results.values()],
+      results: this.order.slice(this.head),
     };
   }
 
-  private forget(sequence: number): void {
-    this.results.delete(sequence);
-    if (sequence > this.forgottenThrough) this.forgottenThrough = sequence;
+  /** An array with a head, because a Map that loses its first items skips their holes each time. */
+  private forgetOldest(): SessionResult {
+    const oldest = required(this.order[this.head], 'a result is there to be forgotten');
+    this.bySequence.delete(oldest.sequence);
+    // Kept alive no longer than needed.
+    (this.order as (SessionResult | undefined)[])[this.head] = undefined;
+    this.head++;
+    if (this.head >= COMPACTED_MIN && this.head * 2 > this.order.length) {
+      this.order = this.order.slice(this.head);
+      this.head = 0;
+    }
+    return oldest;
   }
 }
 
@@ -99,7 +127,8 @@ export class Session {
 export class SessionTable {
   readonly limits: KvSessionLimits;
   private readonly sessions = new Map<string, Session>();
-  private latest: Session | null = null;
+  private oldest: Session | null = null;
+  private newest: Session | null = null;
 
   constructor(limits: KvSessionLimits) {
     assert(limits.sessionsMax >= 1, 'a session table holds a session');
@@ -111,22 +140,32 @@ export class SessionTable {
     return this.sessions.size;
   }
 
-  /** The client's session, now the most recently used; made when there is none. */
-  touch(clientId: Uint8Array): Session {
-    const client = latin1FromBytes(clientId);
-    if (this.latest !== null && this.latest.client === client) return this.latest;
-    let session = this.sessions.get(client);
-    if (session === undefined) session = new Session(client, 0);
-    else this.sessions.delete(client);
-    this.sessions.set(client, session);
-    this.latest = session;
+  /**
+   * The session of the client whose id stands in `bytes` at `offset`, now the most recently used;
+   * made when there is none.
+   */
+  touch(bytes: Uint8Array, offset: number): Session {
+    const { newest } = this;
+    if (newest?.isOf(bytes, offset)) return newest;
+    const client = latin1FromRange(bytes, offset, offset + CLIENT_ID_BYTES);
+    const known = this.sessions.get(client);
+    if (known !== undefined) {
+      this.unlink(known);
+      this.linkNewest(known);
+      return known;
+    }
+    const session = new Session(client, 0);
+    this.add(session);
     if (this.sessions.size > this.limits.sessionsMax) this.evictOldest();
     return session;
   }
 
+  /** Least recently used first. */
   images(): SessionImage[] {
     const images: SessionImage[] = [];
-    for (const session of this.sessions.values()) images.push(session.image());
+    for (let session = this.oldest; session !== null; session = session.newer) {
+      images.push(session.image());
+    }
     return images;
   }
 
@@ -140,32 +179,52 @@ export class SessionTable {
       if (session.find(result.sequence) !== undefined) return false;
       session.remember(result, this.limits.resultsPerSessionMax);
     }
-    this.sessions.set(image.client, session);
-    this.latest = session;
+    this.add(session);
     return true;
   }
 
+  private add(session: Session): void {
+    this.sessions.set(session.client, session);
+    this.linkNewest(session);
+  }
+
+  private linkNewest(session: Session): void {
+    session.older = this.newest;
+    session.newer = null;
+    if (this.newest === null) this.oldest = session;
+    else this.newest.newer = session;
+    this.newest = session;
+  }
+
+  private unlink(session: Session): void {
+    const { older, newer } = session;
+    if (older === null) this.oldest = newer;
+    else older.newer = newer;
+    if (newer === null) this.newest = older;
+    else newer.older = older;
+  }
+
   private evictOldest(): void {
-    for (const client of this.sessions.keys()) {
-      this.sessions.delete(client);
-      return;
-    }
+    const oldest = required(this.oldest, 'a full table has an oldest session');
+    this.unlink(oldest);
+    this.sessions.delete(oldest.client);
   }
 }
 
 /** A 32-bit hash of what a command asks for, without its request id. */
-export function fingerprintOf(command: KvCommand): number {
-  const { condition } = command;
-  const hash = new StateHash();
-  hash
-    .number(command.operation === 'put' ? 1 : 2)
-    .bytes(command.key)
-    .bytes(command.value);
-  if (condition.kind === 'revision') hash.number(1).number(condition.revision);
-  else if (condition.kind === 'absent') hash.number(2);
-  else if (condition.kind === 'value') hash.number(3).bytes(condition.value);
-  const [first, second] = hash.lanes();
-  return (first ^ second) >>> 0;
+export function fingerprintOf(scan: CommandScan): number {
+  const { bytes } = scan;
+  let hash = scan.isPut ? 1 : 2;
+  hash = mixBytes(hash, bytes, scan.keyStart, scan.keyEnd);
+  hash = mixBytes(hash, bytes, scan.valueStart, scan.valueEnd);
+  if (scan.condition === 'revision') {
+    return mixNumber(mixNumber(hash, 1), scan.conditionRevision) >>> 0;
+  }
+  if (scan.condition === 'absent') return mixNumber(hash, 2) >>> 0;
+  if (scan.condition === 'value') {
+    return mixBytes(mixNumber(hash, 3), bytes, scan.expectedStart, scan.expectedEnd) >>> 0;
+  }
+  return hash >>> 0;
 }
 
 /** Adds a session to a state hash. */

@@ -1,5 +1,5 @@
 import { concatBytes, MalformedBytes, NO_BYTES, ProtoReader } from '@quorate/foundation';
-import { CLIENT_ID_BYTES } from './command.ts';
+import { CLIENT_ID_BYTES } from './command-scan.ts';
 import { EntryTable } from './entry-table.ts';
 import { latin1FromBytes } from './latin1.ts';
 import { decodeResult } from './result.ts';

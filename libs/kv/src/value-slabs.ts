@@ -12,18 +12,18 @@ export class ValueSlabs {
   private slab = new Uint8Array(0);
   private used = 0;
 
-  /** A copy of `value` that nobody writes into. */
-  keep(value: Uint8Array): Uint8Array {
-    const { length } = value;
+  /** A copy of the bytes in [start, end) that nobody writes into. */
+  keep(bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array {
+    const length = end - start;
     // Not `slice`, which is a view and no copy where the bytes come in a Node Buffer.
-    if (length > SHARED_BYTES_MAX) return new Uint8Array(value);
+    if (length > SHARED_BYTES_MAX) return new Uint8Array(bytes.subarray(start, end));
     if (this.used + length > this.slab.length) {
       this.slab = new Uint8Array(SLAB_BYTES);
       this.used = 0;
     }
-    this.slab.set(value, this.used);
-    const start = this.used;
+    this.slab.set(bytes.subarray(start, end), this.used);
+    const first = this.used;
     this.used += length;
-    return this.slab.subarray(start, this.used);
+    return this.slab.subarray(first, this.used);
   }
 }

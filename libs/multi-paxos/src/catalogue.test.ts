@@ -273,14 +273,30 @@ describe('the catalogue', () => {
     const first = new Driven(1);
     const used = first.prepare();
     const again = new Driven(1, { log: first.log });
-    expect(again.prepare().round).toBeGreaterThan(used.round);
+    const next = again.prepare();
+    expect(next.round).toBeGreaterThan(used.round);
+    // So the accept of its former life, still on its way, is refused by who promised the new one.
+    const acceptor = new Driven(2).step(1, { kind: 'prepare', ballot: next, fromSlot: 1 });
+    acceptor.step(1, accept(next, 0, accepted(next, 1, 'v2')));
+    acceptor.step(1, accept(used, 0, accepted(used, 1, 'v1')));
+    expect(acceptor.all('accepted')).toHaveLength(1);
+    expect(foldRecords(acceptor.log).slots.get(1)?.payload).toEqual(value('v2'));
   });
 
   it('MP-03: a promise reports the accepted ballot, not the promised one', () => {
     const log = [accepted(b(1, 1), 1, 'v'), promiseRecord(b(3, 3))];
     const acceptor = new Driven(1, { log });
     acceptor.step(2, { kind: 'prepare', ballot: b(4, 2), fromSlot: 1 });
-    expect(acceptor.last('promise').accepted.map((record) => record.round)).toEqual([1]);
+    const reported = acceptor.last('promise').accepted;
+    expect(reported.map((record) => record.round)).toEqual([1]);
+    // Who asked holds v2 at ballot 2, which is higher than 1 though not than 3.
+    const proposer = new Driven(2, { log: [accepted(b(2, 2), 1, 'v2'), promiseRecord(b(3, 3))] });
+    proposer.wait(301_000);
+    const probed = proposer.last('probe').ballot;
+    proposer.step(1, { kind: 'probeReply', ballot: probed, willing: true, promised: b(3, 3) });
+    const { ballot } = proposer.last('prepare');
+    proposer.step(1, promise(ballot, 1, reported));
+    expect(proposer.last('accept').proposals[0]?.payload).toEqual(value('v2'));
   });
 
   it('MP-04: accepts are counted at one and the same ballot', () => {

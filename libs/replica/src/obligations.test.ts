@@ -342,7 +342,7 @@ describe('the obligations of a host', () => {
     expect(happened()).toEqual(['propose 1', 'append 1', 'send 2 next', 'send 3 next', 'append 1']);
   });
 
-  it('2: with FIFO channels it waits behind it, for that peer alone', () => {
+  it('2: with FIFO channels it waits behind it, for that peer alone (ZB-29)', () => {
     world = new World({ fifo: true });
     for (const peer of [2, 3]) world.peers.connected(nodeId(peer));
     world.turn();
@@ -406,6 +406,22 @@ describe('the obligations of a host', () => {
     expect(happened()).toEqual(['propose 2']);
   });
 
+  it('SIM-01 5: turns rest under pressure, whatever waits, and go on after it', () => {
+    const windows = { readiesUnpersistedMax: 1, inFlightBatchesMax: 1, commandsMax: 1 };
+    world = new World({ limits: windows });
+    world.ask('first');
+    world.ask('second');
+    world.output({ records: [record], committed: [entry(1, 1)] });
+    world.turn();
+    expect(world.pressure).toEqual([true]);
+    expect(world.outcomes).toEqual(['applied']);
+    expect(world.step()).toBe(false); // Not one turn after the other until the disk answers.
+    happened();
+    world.durable();
+    world.turn();
+    expect(happened()).toContain('propose 2');
+  });
+
   it('5: Readies are taken under pressure too', () => {
     world = new World({ limits: { readiesUnpersistedMax: 1 } });
     world.output({ records: [record] });
@@ -445,7 +461,7 @@ describe('the obligations of a host', () => {
     expect([lastGapMicros, longestGapMicros]).toEqual([399_990, 399_990]);
   });
 
-  it('8: a broken log stops the replica and answers everything', () => {
+  it('8: a broken log stops the replica and answers everything (RF-34, ZB-25)', () => {
     world.ask('in flight');
     world.turn();
     world.ask('waiting');

@@ -1,5 +1,5 @@
 import type { ConsensusEngine, MessageCodec, NodeId } from '@quorate/consensus';
-import type { PeerHandlers } from '@quorate/transport';
+import type { PeerHandlers, SessionRefusal } from '@quorate/transport';
 import { decodeHostFrame, firstField, HOST_FIELD_MIN, type HostFrame } from './host-frames.ts';
 import type { PeerSessions } from './peer-sessions.ts';
 
@@ -23,6 +23,8 @@ export interface PeerInputPorts<M> {
   readonly hostFrame: (from: NodeId, frame: HostFrame) => void;
   /** A session ended; before the engine hears of it. */
   readonly sessionEnded: (peer: NodeId) => void;
+  /** A session was refused; told at once, since it is nothing that the engine hears of. */
+  readonly refused?: (refusal: SessionRefusal) => void;
 }
 
 /**
@@ -45,6 +47,7 @@ export class PeerInputs<M> {
       connected: (peer) => this.take(peer, 'connected', null),
       disconnected: (peer) => this.take(peer, 'disconnected', null),
       frame: (peer, bytes) => this.take(peer, 'frame', bytes),
+      refused: (refusal) => ports.refused?.(refusal),
     };
   }
 

@@ -6,11 +6,9 @@ import {
   type LogIndex,
   type Member,
   type MembershipView,
-  type MessageCodec,
   NO_INDEX,
   type NodeId,
   type Ready,
-  type SnapshotMeta,
   type Ticket,
   ticket,
 } from '@quorate/consensus';
@@ -20,40 +18,32 @@ import type { PeerHandlers, PeerTransport } from '@quorate/transport';
 import type { Wal, WalError } from '@quorate/wal';
 import { Applier } from './applier.ts';
 import { Durability } from './durability.ts';
-import type { ReplicaLimits, SnapshotPolicy } from './limits.ts';
+import type { ReplicaLimits } from './limits.ts';
+import type { LoopParts } from './loop-parts.ts';
+import { membersOf } from './members-of.ts';
 import { PeerInputs } from './peer-inputs.ts';
 import { PeerSessions } from './peer-sessions.ts';
 import { ProposalQueue } from './proposal-queue.ts';
 import { ReadQueue } from './read-queue.ts';
+import { countersOf } from './replica-counters.ts';
 import { Snapshots } from './snapshots.ts';
+import { TurnEnds } from './turn-ends.ts';
 import type {
   FatalError,
   ProposeDone,
   ReadDone,
   Replica,
   ReplicaHandlers,
-  ReplicaOptions,
   ReplicaStatus,
 } from './types.ts';
 import { WakeTimer } from './wake-timer.ts';
 
-/** What `openReplica` has put together when the loop starts. */
-export interface LoopParts<M> {
-  readonly options: ReplicaOptions<M>;
-  readonly engine: ConsensusEngine<M>;
-  readonly codec: MessageCodec<M>;
-  readonly store: SnapshotStore;
-  /** The snapshot to which the state machine is restored. */
-  readonly snapshot: SnapshotMeta | null;
-  readonly limits: ReplicaLimits;
-  readonly policy: SnapshotPolicy;
-}
-
 /**
  * The host loop. One turn, at the end of an event-loop turn in which the sockets were drained:
  * clock, what became durable, frames in order, proposals and reads, tick, one Ready: messages out,
- * records to the log, network flushed, committed entries applied, reads served. Nothing here knows
- * which protocol runs; the numbers in comments are the obligations in the doc of `Ready`.
+ * network flushed, records to the log, committed entries applied, reads served, answers given.
+ * Nothing here knows which protocol runs; the numbers in comments are the obligations in the doc of
+ * `Ready`.
  */
 export class ReplicaLoop<M> implements Replica {
   readonly id: NodeId;
@@ -75,6 +65,7 @@ export class ReplicaLoop<M> implements Replica {
   private readonly applier: Applier;
   private readonly snapshots: Snapshots;
   private readonly timer: WakeTimer;
+  private readonly turnEnds: TurnEnds;
   private tasks: (() => void)[] = [];
   private turnQueued = false;
   private stage: 'running' | 'stopping' | 'stopped' = 'running';
@@ -129,9 +120,11 @@ export class ReplicaLoop<M> implements Replica {
       wake,
       hostFrame: (from, frame) => snapshots.hostFrame(from, frame),
       sessionEnded: (peer) => snapshots.sessionEnded(peer),
+      refused: (refusal) => handlers.peerRefused?.(refusal),
     });
     this.peerHandlers = this.inputs.handlers;
     this.timer = new WakeTimer(clock, wake);
+    this.turnEnds = new TurnEnds(clock);
   }
 
   /** Joins the log and the peers and queues the first turn. */
@@ -181,8 +174,13 @@ export class ReplicaLoop<M> implements Replica {
     this.wake();
   }
 
+  atTurnEnd(callback: () => void): void {
+    this.turnEnds.add(callback);
+  }
+
   status(): ReplicaStatus {
     const { proposals, reads, applier, durability, inputs, snapshots } = this;
+    const { turns, readies, sessions } = this;
     return {
       engine: this.engine.status(),
       appliedIndex: applier.appliedIndex,
@@ -198,22 +196,16 @@ export class ReplicaLoop<M> implements Replica {
       entriesUnapplied: applier.entriesWaiting,
       hasSpace: this.wal.hasSpace,
       wal: this.wal.stats(),
-      counters: {
-        turns: this.turns,
-        readies: this.readies,
-        commandsProposed: proposals.commandsProposed,
-        batchesProposed: proposals.batchesProposed,
-        commandsApplied: applier.commandsApplied,
-        entriesApplied: applier.entriesApplied,
-        reads: reads.reads,
-        readTickets: reads.ticketsUsed,
-        framesReceived: inputs.frames,
-        bytesReceived: inputs.bytes,
-        framesMalformed: inputs.framesMalformed,
-        snapshotsTaken: snapshots.takenCount,
-        snapshotsInstalled: snapshots.installed,
-        sent: this.sessions.sentCounts(),
-      },
+      counters: countersOf({
+        turns,
+        readies,
+        proposals,
+        applier,
+        reads,
+        inputs,
+        snapshots,
+        sessions,
+      }),
       lastGapMicros: this.lastGapMicros,
       longestGapMicros: this.longestGapMicros,
     };
@@ -257,6 +249,10 @@ export class ReplicaLoop<M> implements Replica {
 
   private readonly turn = (): void => {
     this.turnQueued = false;
+    this.turnEnds.during(this.takeTurn);
+  };
+
+  private readonly takeTurn = (): void => {
     this.proposals.deliverRefusals();
     this.reads.deliverRefusals();
     if (this.isStopped()) return;
@@ -272,8 +268,12 @@ export class ReplicaLoop<M> implements Replica {
     if (!resumed) this.engine.tick();
     if (this.isStopped()) return;
     if (this.engine.hasReady()) this.process(this.engine.takeReady(), now);
-    this.transport?.flush();
+    // A leader with nothing but commit notices to send answers its clients first.
+    const answersFirst = this.proposals.batchesInFlight > 0;
+    if (!answersFirst) this.transport?.flush();
     this.apply(now);
+    this.turnEnds.call();
+    if (answersFirst) this.transport?.flush();
     this.judgePressure();
     if (this.isStopped()) return;
     if (this.stage === 'stopping' && this.mayStop(now)) {
@@ -289,7 +289,8 @@ export class ReplicaLoop<M> implements Replica {
     return (
       this.engine.hasReady() ||
       this.applier.hasWork ||
-      this.proposals.hasWork ||
+      // Under pressure nothing is proposed: turns wait for the disk and do not spin.
+      (!this.pressed && this.proposals.hasWork) ||
       this.reads.hasWork ||
       this.tasks.length > 0
     );
@@ -347,6 +348,8 @@ export class ReplicaLoop<M> implements Replica {
     this.readies++;
     if (ready.membership !== null) this.setPeers(ready.membership);
     for (const outbound of ready.messages) this.sessions.sendNow(outbound); // 2
+    // Entries leave before the own write begins: the way over a peer's disk is the longer one.
+    if (ready.records.length > 0) this.transport?.flush();
     const unpersisted = this.durability.append(ready); // 1
     for (const outbound of ready.messagesAfterPersist) this.sessions.hold(unpersisted, outbound);
     // Without records and with nothing before it in flight it is durable already.
@@ -384,18 +387,12 @@ export class ReplicaLoop<M> implements Replica {
     const pressed = count >= readiesUnpersistedMax || bytes >= bytesUnpersistedMax;
     if (pressed === this.pressed) return;
     this.pressed = pressed;
+    if (!pressed) this.wake(); // What waits in the queue may be proposed again.
     this.handlers.pressure?.(pressed);
   }
 
   private setPeers(view: MembershipView): void {
-    const members = new Map<NodeId, Member>();
-    for (const membership of [view.joint, view.current]) {
-      if (membership === null) continue;
-      const { voters, learners, witnesses } = membership;
-      for (const member of [...voters, ...learners, ...witnesses]) members.set(member.id, member);
-    }
-    const peers = [...members.values()].sort((a, b) => a.id - b.id);
-    this.transport?.setPeers(peers.map(this.resolveMember));
+    this.transport?.setPeers(membersOf(view).map(this.resolveMember));
   }
 
   /** 8. What cannot be mended ends the replica. */

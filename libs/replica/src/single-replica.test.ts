@@ -189,7 +189,7 @@ describe('one replica on a real disk', () => {
     expect(replica.status().counters.entriesApplied).toBeLessThan(200);
   });
 
-  it('refuses to start without the snapshot that its log names', async () => {
+  it('ZB-27: refuses to start without the snapshot that its log names', async () => {
     let named = 0;
     const handlers = { snapshotWritten: () => named++ };
     const host = await open(new KvStateMachine(), {
@@ -206,7 +206,7 @@ describe('one replica on a real disk', () => {
     });
   });
 
-  it('refuses to start on a damaged snapshot', async () => {
+  it('ZB-27: refuses to start on a damaged snapshot', async () => {
     let named = 0;
     const host = await open(new KvStateMachine(), {
       snapshots: { snapshotEveryEntries: 5 },

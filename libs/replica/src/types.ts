@@ -14,7 +14,7 @@ import type {
 } from '@quorate/consensus';
 import type { Random } from '@quorate/foundation';
 import type { OpenedSnapshotStore, SnapshotDone, SnapshotError } from '@quorate/snapshot-store';
-import type { PeerTransport, TransportError } from '@quorate/transport';
+import type { PeerTransport, SessionRefusal, TransportError } from '@quorate/transport';
 import type { OpenedWal, WalError, WalStats } from '@quorate/wal';
 import type { ReplicaError } from './errors.ts';
 import type { ReplicaLimits, SnapshotPolicy } from './limits.ts';
@@ -69,6 +69,8 @@ export interface ReplicaHandlers {
    * come anyway wait or are answered `busy`.)
    */
   pressure?(paused: boolean): void;
+  /** A peer was refused, or refused this replica, for a reason that time alone does not mend. */
+  peerRefused?(refusal: SessionRefusal): void;
   /** The replica has stopped because it cannot go on; everything outstanding was answered. */
   fatal?(error: FatalError): void;
 }
@@ -157,6 +159,11 @@ export interface Replica {
   /** Asks for a read; see {@link ReadOutcome}. `stale` is answered from what is applied now. */
   read(level: 'linearizable' | 'stale', done: ReadDone): void;
   status(): ReplicaStatus;
+  /**
+   * Calls back once when the turn under way has given its answers; when none is under way, at the
+   * end of this turn of the event loop. For whoever gathers the answers of a turn.
+   */
+  atTurnEnd(callback: () => void): void;
   /** The last index applied; cheap, for headers of answers. */
   readonly appliedIndex: LogIndex;
   /** The leader as this replica knows it, 0 when it knows none. */

@@ -17,6 +17,21 @@ export { type Fail, GhostState } from './engine-level/ghost-state.ts';
 export { entryKey, type MachineImage, MemoryMachine } from './engine-level/memory-machine.ts';
 export { EventQueue } from './event-queue.ts';
 export { SimulationFailure } from './failure.ts';
+export {
+  type FaultEvent,
+  HOST_FAULT_KINDS,
+  type HostFaultKind,
+} from './host-level/fault-schedule.ts';
+export { HostCluster } from './host-level/host-cluster.ts';
+export {
+  type HostRunOptions,
+  type ProtocolRules,
+  RULES_OF_ALL,
+  type SwarmOptions,
+} from './host-level/host-options.ts';
+export { type HostRunResult, type RunFailure, runHosts } from './host-level/host-run.ts';
+export { PROBES, type Probe } from './host-level/probes.ts';
+export { shrinkEvents } from './host-level/shrink.ts';
 export { LinkMatrix } from './link-matrix.ts';
 export {
   type Channels,

@@ -38,6 +38,11 @@ export class LinkMatrix {
     return this.overrides.get(key(from, to)) ?? this.defaults;
   }
 
+  /** What a link without an override does. */
+  get usual(): LinkSettings {
+    return this.defaults;
+  }
+
   /** Mends everything and forgets all overrides. */
   heal(): void {
     this.overrides.clear();

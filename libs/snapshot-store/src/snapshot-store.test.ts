@@ -325,7 +325,7 @@ describe('damage at rest', () => {
     expect(bench.open([meta]).latest).toEqual(meta);
   });
 
-  it('a cut, a longer and a missing file are clear errors', () => {
+  it('ZB-27 a cut, a longer and a missing file are clear errors', () => {
     const bench = new Bench('cut');
     const { store } = bench.open();
     const meta = bench.write(store, 5, 700);

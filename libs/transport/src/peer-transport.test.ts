@@ -238,7 +238,7 @@ describe('hello', () => {
     expect(one.log.length).toBeLessThan(20); // The longest back-off at once, and no flood.
   });
 
-  test('a known node id that comes with another disk is refused', () => {
+  test('ST-14: a known node id that comes with another disk is refused', () => {
     const cluster = new Cluster();
     const two = cluster.start(2, [cluster.member(1), cluster.member(2)]);
     const one = cluster.start(1, [cluster.member(2)], { diskId: 'disk-new' });

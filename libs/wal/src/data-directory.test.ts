@@ -66,7 +66,7 @@ describe('a data directory', () => {
     await release(again);
   });
 
-  it('ST-14 empty is refused under `existing` and by default', async () => {
+  it('ST-14, MP-21: empty is refused under `existing` and by default', async () => {
     await expect(openDirectory()).rejects.toMatchObject({ code: 'WAL_ERR_EMPTY' });
     const absent = path.join(root, 'absent');
     const existing = openDirectory({ root: absent, bootstrap: 'existing' });

@@ -55,6 +55,8 @@ export class DiskWal implements Wal {
   private delayTimer: Cancel | null = null;
   private periodicTimer: Cancel | null = null;
   private fatal: WalError | null = null;
+  /** The failure mark is being left; nobody is told of the failure before. */
+  private marking = false;
   private fatalHandler: ((error: WalError) => void) | null = null;
   private closeDone: ((error: WalError | null) => void) | null = null;
   private readonly counts = {
@@ -150,7 +152,13 @@ export class DiskWal implements Wal {
 
   /** A disk operation outside the way of batches failed: the log is as dead as after a write. */
   failDisk(error: DiskError): void {
-    if (this.phase !== 'failed') leaveFailureMark(this.state.disk, this.state.directory);
+    if (this.phase !== 'failed' && !this.marking) {
+      this.marking = true;
+      leaveFailureMark(this.state.disk, this.state.directory, () => {
+        this.marking = false;
+        this.reportFatal();
+      });
+    }
     this.fail(new WalError('WAL_ERR_IO', `${error.code}: ${error.message}`, error.code));
   }
 
@@ -403,7 +411,7 @@ export class DiskWal implements Wal {
 
   private reportFatal(): void {
     const handler = this.fatalHandler;
-    if (handler === null || this.fatal === null) return;
+    if (handler === null || this.fatal === null || this.marking) return;
     this.fatalHandler = null;
     handler(this.fatal);
   }

@@ -11,11 +11,14 @@ const REWRITE_NAME = 'wal-rewrite.tmp';
  * failed sync Linux marks the pages clean: the next process reads them, its own sync succeeds, and
  * a power cut then loses them all the same ("Can Applications Recover from fsync Failures?", ATC
  * 2020). The mark needs no sync: a power cut that loses it also loses the cache that it warns of.
+ * `then` follows the attempt: who is told of the failure may end the process at once, and must not
+ * be told before the mark is there (SIM-02).
  */
-export function leaveFailureMark(disk: Disk, directory: string): void {
+export function leaveFailureMark(disk: Disk, directory: string, then: () => void): void {
   disk.open(`${directory}/${FAILURE_MARK_NAME}`, MARK_OPTIONS, (error, file) => {
     // Best effort: a directory that takes no file lets no log be opened either.
     if (error === null) file.close(() => {});
+    then();
   });
 }
 

@@ -54,6 +54,19 @@ describe('a failing disk', () => {
     expect(indexes(harness.open())).toEqual([1, 2]);
   });
 
+  it('SIM-02 a process that ends as soon as it is told leaves its mark all the same', () => {
+    const harness = new WalHarness('mark', { writeThrough: false });
+    harness.disk.delays.readMicros = 200; // Creating the mark takes its time, too.
+    const { wal } = harness.open();
+    wal.onFatal(() => harness.disk.kill());
+    harness.append(wal, [acceptRecord(1)]);
+    harness.disk.inject({ operation: 'sync', path: 'segment-00001', effect: 'error' });
+    harness.append(wal, [acceptRecord(2)]);
+    expect(indexes(harness.open())).toEqual([1, 2]); // Told, and ended.
+    harness.disk.powerCut();
+    expect(indexes(harness.open())).toEqual([1, 2]);
+  });
+
   it('a failed close and a full queue are told too', () => {
     const harness = new WalHarness('queue', { queuedBatchesMax: 3 });
     const { wal } = harness.open();

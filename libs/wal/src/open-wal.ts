@@ -362,8 +362,8 @@ class WalOpening {
   }
 
   private failSync(error: DiskError): void {
-    leaveFailureMark(this.settings.disk, this.settings.directory);
-    this.failDisk(error);
+    const { disk, directory } = this.settings;
+    leaveFailureMark(disk, directory, () => this.failDisk(error));
   }
 
   private failDisk(error: DiskError): void {

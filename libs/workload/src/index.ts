@@ -34,4 +34,11 @@ export {
   planOpenLoop,
   type WorkloadOptions,
 } from './plan.ts';
-export { encodeValue, KnownValues, VALUE_BYTES_MIN, valueName, writeNumberOf } from './values.ts';
+export {
+  encodeValue,
+  KnownValues,
+  rewriteValue,
+  VALUE_BYTES_MIN,
+  valueName,
+  writeNumberOf,
+} from './values.ts';

@@ -14,20 +14,30 @@ export const VALUE_BYTES_MIN = 12;
  * checker can tell from a value which write it came from.
  */
 export function encodeValue(writeNumber: number, payloadBytes: number): Uint8Array {
-  assert(Number.isInteger(writeNumber) && writeNumber >= 0, 'a write number is a whole number');
-  assert(writeNumber <= 0xffff_ffff, 'a write number fits 32 bits');
   assert(payloadBytes >= VALUE_BYTES_MIN, `a value has at least ${VALUE_BYTES_MIN} bytes`);
   const bytes = new Uint8Array(payloadBytes).fill(FILLER);
+  rewriteValue(bytes, writeNumber);
+  return bytes;
+}
+
+/**
+ * Turns a value made by {@link encodeValue} into that of another write of the same length, so that
+ * a load generator may use its buffers again.
+ */
+export function rewriteValue(value: Uint8Array, writeNumber: number): void {
+  assert(Number.isInteger(writeNumber) && writeNumber >= 0, 'a write number is a whole number');
+  assert(writeNumber <= 0xffff_ffff, 'a write number fits 32 bits');
   let length = 1;
   for (let rest = Math.floor(writeNumber / 10); rest > 0; rest = Math.floor(rest / 10)) length++;
-  bytes[0] = PREFIX;
+  value[0] = PREFIX;
   let rest = writeNumber;
   for (let place = length; place >= 1; place--) {
-    bytes[place] = DIGIT_0 + (rest % 10);
+    value[place] = DIGIT_0 + (rest % 10);
     rest = Math.floor(rest / 10);
   }
-  bytes[length + 1] = END;
-  return bytes;
+  value[length + 1] = END;
+  // What a longer number left behind; everything else is filler already.
+  for (let place = length + 2; place < VALUE_BYTES_MIN; place++) value[place] = FILLER;
 }
 
 /** The write number of a value made by {@link encodeValue}, or null for any other bytes. */

@@ -24,6 +24,7 @@ export interface PhaseRecord {
   readonly loop: LoopResult;
   readonly offeredPerSecond: number | null;
   readonly durationMs: number;
+  readonly cpuMicros: number;
   readonly errors: Readonly<Record<string, number>>;
 }
 
@@ -66,6 +67,7 @@ export function summarize(log: OperationLog, phase: PhaseRecord): PhaseSummary {
     missedStarts: loop.missedStarts,
     starts: loop.starts,
     worstStartLateMs: loop.worstStartLateMicros / 1000,
+    cpuMicros: phase.cpuMicros,
   };
 }
 

@@ -37,6 +37,7 @@ export class Loader {
   private gcMaxMs = 0;
   private settings: LoaderSettings | null = null;
   private clients: Client[] = [];
+  private readers: Client[] = [];
   private runner: OperationRunner | null = null;
   private metronome: Metronome | null = null;
   private nextWriteNumber = 0;
@@ -79,15 +80,20 @@ export class Loader {
         ? grpcFrames({ servicePath: CLIENT_SERVICE_PATH })
         : tcpFrames(nodeNet());
     const clock = nodeClock();
-    const { addresses } = settings;
-    this.clients = Array.from({ length: settings.clients }, (_, number) =>
+    const connect = (name: string, addresses: readonly string[]): Client =>
       connectClient({
         ...{ network, addresses, clock },
-        random: createRandom(`${settings.seed}/client/${number}`),
+        random: createRandom(`${settings.seed}/${name}`),
         timeoutMicros: settings.timeoutMs * 1000,
-      }),
+      });
+    this.clients = Array.from({ length: settings.clients }, (_, number) =>
+      connect(`client/${number}`, settings.addresses),
     );
-    this.runner = new OperationRunner(settings, this.clients, this.log);
+    this.readers =
+      settings.readers === 'shared'
+        ? []
+        : settings.addresses.map((address, place) => connect(`reader/${place}`, [address]));
+    this.runner = new OperationRunner(settings, this.clients, this.log, this.readers);
     this.metronome = new Metronome();
   }
 
@@ -98,8 +104,10 @@ export class Loader {
       const completed = this.log.operations - firstOperation - runner.inFlight;
       this.answer({ progress: { phase: plan.name, completed, inFlight: runner.inFlight } });
     }, PROGRESS_MS);
+    const usageBefore = process.cpuUsage();
     try {
       const loop = await this.runLoop(plan, runner, number);
+      const usage = process.cpuUsage(usageBefore);
       const record: PhaseRecord = {
         name: plan.name,
         measured: plan.measured,
@@ -108,6 +116,7 @@ export class Loader {
         loop,
         offeredPerSecond: plan.load.mode === 'open' ? plan.load.ratePerSecond : null,
         durationMs: plan.durationMs,
+        cpuMicros: usage.user + usage.system,
         errors: Object.fromEntries(runner.errors),
       };
       this.phases.push(record);
@@ -162,6 +171,7 @@ export class Loader {
   private async readBack(): Promise<void> {
     const { runner, number } = this.beginPhase();
     const keys = this.settings?.keys ?? 0;
+    runner.readsPinned = false; // What was acknowledged is asked where it was acknowledged.
     this.readBackRevisions = await readBackKeys(runner, keys, number, READ_BACK_IN_FLIGHT);
     const unread = this.readBackRevisions.reduce((sum, found) => sum + (found < 0 ? 1 : 0), 0);
     this.answer({ done: 'readBack', keys, unread });
@@ -185,7 +195,7 @@ export class Loader {
     );
     const { protocol, block, figuresFile } = command;
     writeFigures(this.log, this.phases, figuresFile, { protocol, block, originMicros });
-    for (const client of this.clients) client.close();
+    for (const client of [...this.clients, ...this.readers]) client.close();
     await this.metronome?.close();
     return {
       pid: process.pid,

@@ -13,6 +13,12 @@ export interface LoaderSettings {
   readonly readLevel: 'linearizable' | 'stale';
   /** Client connections with a session of their own each. */
   readonly clients: number;
+  /**
+   * `shared`: reads go where writes go. `pinned`: reads have connections of their own, one begun at
+   * each replica, which stay there while it answers; so a replica that goes on answering behind a
+   * cut is heard, although the writers have left it.
+   */
+  readonly readers: 'shared' | 'pinned';
   readonly timeoutMs: number;
 }
 
@@ -58,10 +64,12 @@ export interface PhaseSummary {
   readonly quantilesMs: Readonly<
     Record<FigureKind, { p50: number; p99: number; max: number } | null>
   >;
-  /** Starts more than five milliseconds late, and all starts. */
+  /** Starts so late that the generator must have stalled (`load-loops.ts`), and all starts. */
   readonly missedStarts: number;
   readonly starts: number;
   readonly worstStartLateMs: number;
+  /** CPU time of the loader during the phase, user and system. */
+  readonly cpuMicros: number;
 }
 
 /** What stays of a loader when it ends. */

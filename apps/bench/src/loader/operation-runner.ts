@@ -9,7 +9,9 @@ import {
   keyName,
   NO_WRITE,
   PUT,
+  rewriteValue,
   writeNumberOf,
+  writesValue,
 } from '@quorate/workload';
 import type { LoaderSettings } from './messages.ts';
 import { FAIL, INFO, OK, type OperationLog, SEEN_ABSENT, SEEN_NOTHING } from './operation-log.ts';
@@ -23,17 +25,29 @@ export class OperationRunner {
   inFlight = 0;
   /** Ends by error code, of the current phase. */
   readonly errors = new Map<string, number>();
+  /** False while reads shall go where writes go although they have connections of their own. */
+  readsPinned = true;
   private readonly clients: readonly Client[];
+  /** Connections for reads alone; empty when reads go where writes go. */
+  private readonly readers: readonly Client[];
   private readonly log: OperationLog;
   private readonly keys: readonly Uint8Array[];
   private readonly known: KnownValues;
   private readonly settings: LoaderSettings;
   /** Revision of the last acknowledged change of each key; what a read-back must reach. */
   private readonly acknowledged: Float64Array;
+  /** Values of ended writes, for the next ones: at most as many as operations were in flight. */
+  private readonly freeValues: Uint8Array[] = [];
 
-  constructor(settings: LoaderSettings, clients: readonly Client[], log: OperationLog) {
+  constructor(
+    settings: LoaderSettings,
+    clients: readonly Client[],
+    log: OperationLog,
+    readers: readonly Client[] = [],
+  ) {
     this.settings = settings;
     this.clients = clients;
+    this.readers = readers;
     this.log = log;
     const encoder = new TextEncoder();
     this.keys = Array.from({ length: settings.keys }, (_, key) => encoder.encode(keyName(key)));
@@ -59,36 +73,48 @@ export class OperationRunner {
     intendedMicros: number,
     ended: ((result: OperationResult) => void) | null,
   ): void {
-    const client = this.clients[clientNumber % this.clients.length] as Client;
+    const pinned = kind === GET && this.readsPinned && this.readers.length > 0;
+    const connections = pinned ? this.readers : this.clients;
+    const client = connections[clientNumber % connections.length] as Client;
     const expected = kind === CAS ? (this.known.expected(key) ?? SEEN_ABSENT) : NO_WRITE;
     const started = nowMicros();
     const intended = intendedMicros === 0 ? started : intendedMicros;
     const number = this.log.begin(phase, kind, key, write, expected, intended, started);
     this.inFlight++;
+    const value = writesValue(kind) ? this.valueOf(write) : null;
     const done = (result: OperationResult): void => {
+      if (value !== null) this.freeValues.push(value);
       this.finish(number, kind, key, write, result);
       ended?.(result);
     };
-    this.send(client, kind, key, write, expected, done);
+    this.send(client, kind, key, value, expected, done);
+  }
+
+  /** An allocation for each value took more of the loader's time than all the rest of a write. */
+  private valueOf(write: number): Uint8Array {
+    const value = this.freeValues.pop();
+    if (value === undefined) return encodeValue(write, this.settings.valueBytes);
+    rewriteValue(value, write);
+    return value;
   }
 
   private send(
     client: Client,
     kind: number,
     keyNumber: number,
-    write: number,
+    value: Uint8Array | null,
     expected: number,
     done: (result: OperationResult) => void,
   ): void {
     const key = this.keys[keyNumber] as Uint8Array;
     if (kind === GET) {
       client.get(key, { level: this.settings.readLevel }, done);
-    } else if (kind === DELETE) {
+    } else if (value === null) {
       client.delete(key, {}, done);
+    } else if (kind === PUT) {
+      client.put(key, value, {}, done);
     } else {
-      const value = encodeValue(write, this.settings.valueBytes);
-      if (kind === PUT) client.put(key, value, {}, done);
-      else client.put(key, value, { condition: this.conditionOf(expected) }, done);
+      client.put(key, value, { condition: this.conditionOf(expected) }, done);
     }
   }
 

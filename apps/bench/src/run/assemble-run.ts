@@ -12,6 +12,7 @@ import {
   writeReport,
 } from '@quorate/report';
 import { ExitCode } from '../errors.ts';
+import type { PhaseSummary } from '../loader/messages.ts';
 import { assembleProtocol, type JudgedBlock } from './assemble-protocol.ts';
 import { labelsOf } from './labels.ts';
 import type { RunPlan } from './plan.ts';
@@ -37,12 +38,16 @@ export interface AssembledRun {
 
 /** Writes `run.json`, series, histograms, charts and reports into the folder. */
 export async function assembleRun(input: AssembleInput): Promise<AssembledRun> {
-  const { plan, blocks, folder } = input;
+  const { plan, blocks, folder, environment } = input;
+  const machine = {
+    cores: environment.cores,
+    syncMicros: environment.fsyncLatencyUs?.p50 ?? null,
+  };
   const assembled = plan.scenario.protocols
     .filter((name) => blocks.some(({ block }) => block.protocol === name))
     .map((name) => {
       const own = blocks.filter(({ block }) => block.protocol === name);
-      return assembleProtocol(plan, name, own, folder);
+      return assembleProtocol(plan, name, own, { folder, machine });
     });
   const judged = assembled.map(({ protocol }) => judge(plan, protocol));
   const protocols = assembled.map(({ protocol }, place) => withSlos(protocol, judged[place] ?? []));
@@ -62,7 +67,7 @@ export async function assembleRun(input: AssembleInput): Promise<AssembledRun> {
       resolved: JSON.parse(JSON.stringify(plan.scenario)) as Record<string, unknown>,
     },
     seed: plan.scenario.seed,
-    environment: input.environment,
+    environment,
     labels: labelsOf(plan),
     protocols,
     generator: generatorOf(input),
@@ -157,6 +162,12 @@ function verdictLines(
   return [...lines, ...judged.map(({ line }) => line)];
 }
 
+/** The share of one core that the loader took. */
+function cpuShareOf({ cpuMicros, startMicros, endMicros }: PhaseSummary): number {
+  return endMicros <= startMicros ? 0 : cpuMicros / (endMicros - startMicros);
+}
+
+/** The generator over all blocks: its CPU share is that of its busiest measured phase. */
 function generatorOf({ blocks, voidRepeats }: AssembleInput): Run['generator'] {
   const phases = blocks.flatMap(({ block }) => block.phases.filter((phase) => phase.measured));
   const starts = phases.reduce((total, phase) => total + phase.starts, 0);
@@ -170,7 +181,7 @@ function generatorOf({ blocks, voidRepeats }: AssembleInput): Run['generator'] {
     missedStarts,
     missedStartsShare: starts === 0 ? 0 : missedStarts / starts,
     eventLoopDelayP99Ms: highest(loaders.map((loader) => loader.eventLoopDelayP99Ms)),
-    cpuShare: highest(blocks.map(({ block }) => block.loaderCpuShare)),
+    cpuShare: highest(phases.map(cpuShareOf)),
     gcMaxMs: highest(loaders.map((loader) => loader.gcMaxMs)),
     healthy: voidReasons.length === 0,
     voidReasons,

@@ -1,19 +1,14 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  Cluster,
-  type EventLine,
-  monotonicMicros,
-  type Reaper,
-  type ReplicaGauges,
-} from '@quorate/cluster';
+import { Cluster, type EventLine, monotonicMicros, type Reaper } from '@quorate/cluster';
 import { type FaultRecord, planFaults } from '@quorate/faults';
 import { createRandom } from '@quorate/foundation';
 import { SERVER_ENTRIES } from '@quorate/kv-server';
 import type { LoaderReport, PhasePlan, PhaseSummary } from '../loader/messages.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { FaultDriver } from './fault-driver.ts';
+import { type GaugePair, type GaugeReading, pairGauges, readGauges } from './gauges.ts';
 import { LoaderHandle } from './loader-handle.ts';
 import { nodesFor, type RunPlan } from './plan.ts';
 import { warmUp } from './warm-up.ts';
@@ -31,6 +26,8 @@ export interface BlockInput {
   readonly folder: string;
   readonly reaper: Reaper;
   readonly progress: Progress;
+  /** Ends the block early: no step begins after it, and everything started is stopped. */
+  readonly signal: AbortSignal;
 }
 
 /** An engine event on the clock of the run. */
@@ -41,14 +38,6 @@ export interface BlockEvent {
   readonly round: number;
   readonly about: number;
   readonly detail: string;
-}
-
-/** Counters of one replica before and after the measured load. */
-export interface GaugePair {
-  readonly node: number;
-  readonly leads: boolean;
-  readonly before: ReplicaGauges;
-  readonly after: ReplicaGauges;
 }
 
 /** What a block came to, before it is judged. */
@@ -64,11 +53,15 @@ export interface BlockResult {
   /** When the load beside the faults was over, in milliseconds since the run's start. */
   readonly probeEndMs: number;
   readonly events: readonly BlockEvent[];
+  /** Counters over the load as a whole; empty when the scenario has faults alone. */
   readonly gauges: readonly GaugePair[];
+  /** Counters over each load step, by the name of its phase. */
+  readonly stepGauges: ReadonlyMap<string, readonly GaugePair[]>;
+  /** Health of the replicas at the end; one that was restarted counts from its restart. */
+  readonly finalGauges: readonly GaugeReading[];
   readonly pids: ReadonlyMap<number, number>;
   readonly variants: Readonly<Record<string, boolean | number | string>>;
   readonly loader: LoaderReport;
-  readonly loaderCpuShare: number;
   readonly unreadKeys: number;
   readonly historyFile: string;
   readonly figuresFile: string;
@@ -78,12 +71,15 @@ export interface BlockResult {
 
 const LEADER_LIMIT_MS = 15_000;
 const OPERATION_TIMEOUT_MS = 5_000;
+/** After an abort, how long steps under way may take to notice before their replicas are stopped. */
+const ABORT_LIMIT_MS = 6_000;
 /** The name of the phase in which faults happen. */
 export const PROBE_PHASE = 'probe';
 
 /** Runs one block from an empty directory to its files; leaves no process behind. */
 export async function runBlock(input: BlockInput): Promise<BlockResult> {
-  const name = `${input.protocol}-${input.index}${input.attempt > 0 ? `-try${input.attempt + 1}` : ''}`;
+  const retry = input.attempt > 0 ? `-try${input.attempt + 1}` : '';
+  const name = `${input.protocol}-${input.index}${retry}`;
   const directory = join(input.folder, 'data', name);
   mkdirSync(directory, { recursive: true });
   const startMicros = monotonicMicros();
@@ -98,9 +94,9 @@ export async function runBlock(input: BlockInput): Promise<BlockResult> {
     input.reaper,
   );
   const loader = new LoaderHandle(input.reaper);
+  const work = runWork(input, cluster, loader, name);
   try {
-    const leader = await cluster.awaitLeader(LEADER_LIMIT_MS);
-    const measured = await measure(input, cluster, loader, name);
+    const measured = await unlessAborted(work, input.signal);
     return {
       protocol: input.protocol,
       index: input.index,
@@ -109,14 +105,42 @@ export async function runBlock(input: BlockInput): Promise<BlockResult> {
       durationMs: (monotonicMicros() - startMicros) / 1000,
       events,
       unexpectedExits,
-      variants: leader.variants,
       pids: new Map(cluster.running.map((id) => [id, cluster.pid(id)])),
       ...measured,
     };
   } finally {
-    await Promise.allSettled([loader.close(), cluster.stop()]);
+    await loader.close();
+    // A restart under way would start a replica behind the back of a cluster that has stopped.
+    await Promise.race([work.catch(() => undefined), pause(ABORT_LIMIT_MS)]);
+    await cluster.stop();
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Rejects as soon as the signal says so, whatever becomes of the work. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
+
+async function runWork(
+  input: BlockInput,
+  cluster: Cluster,
+  loader: LoaderHandle,
+  name: string,
+): Promise<Measured & Pick<BlockResult, 'variants'>> {
+  const { variants } = await cluster.awaitLeader(LEADER_LIMIT_MS);
+  return { variants, ...(await measure(input, cluster, loader, name)) };
 }
 
 type Measured = Omit<
@@ -140,7 +164,6 @@ async function measure(
 ): Promise<Measured> {
   const { scenario, clientTransport } = input.plan;
   const { load } = scenario;
-  const loaderStart = performance.now();
   await loader.open({
     clientTransport,
     addresses: cluster.members.map((member) => member.client),
@@ -151,13 +174,12 @@ async function measure(
     valueBytes: load?.valueBytes ?? 128,
     readLevel: load?.readLevel ?? 'linearizable',
     clients: load?.clients ?? 4,
+    readers: scenario.probe.readers,
     timeoutMs: OPERATION_TIMEOUT_MS,
   });
   const warmupMs = await warmUp(loader, scenario, input.progress);
-  const before = await gaugesOf(cluster);
-  const phases: PhaseSummary[] = [];
-  for (const phase of loadPhases(input.plan)) phases.push(await runPhase(input, loader, phase));
-  const after = await gaugesOf(cluster);
+  const loaded = await runLoad(input, cluster, loader);
+  const phases = [...loaded.phases];
   let faults: FaultRecord[] = [];
   let probeEndMs = 0;
   if (input.plan.faults.length > 0 && input.protocol !== 'none') {
@@ -168,6 +190,7 @@ async function measure(
   }
   input.progress.phase('reading every key back', 0);
   const { unread } = await loader.readBack();
+  const finalGauges = await readGauges(cluster);
   const historyFile = join(input.folder, 'histories', `${name}.ndjson.gz`);
   const figuresFile = join(input.folder, 'data', `${name}.figures.json`);
   const report = await loader.finish({
@@ -176,14 +199,35 @@ async function measure(
     protocol: input.protocol,
     block: input.index,
   });
-  const loaderSeconds = (performance.now() - loaderStart) / 1000;
   return {
     ...{ warmupMs, phases, faults, probeEndMs, historyFile, figuresFile },
-    gauges: pairGauges(before, after),
+    gauges: loaded.gauges,
+    stepGauges: loaded.stepGauges,
+    finalGauges,
     loader: report,
-    loaderCpuShare: (report.cpuUserMicros + report.cpuSystemMicros) / 1e6 / loaderSeconds,
     unreadKeys: unread,
   };
+}
+
+/** Runs the load steps, with the counters of all replicas between them. */
+async function runLoad(
+  input: BlockInput,
+  cluster: Cluster,
+  loader: LoaderHandle,
+): Promise<Pick<BlockResult, 'phases' | 'gauges' | 'stepGauges'>> {
+  const plans = loadPhases(input.plan);
+  if (plans.length === 0) return { phases: [], gauges: [], stepGauges: new Map() };
+  const phases: PhaseSummary[] = [];
+  const stepGauges = new Map<string, GaugePair[]>();
+  const first = await readGauges(cluster);
+  let before = first;
+  for (const plan of plans) {
+    phases.push(await runPhase(input, loader, plan));
+    const after = await readGauges(cluster);
+    stepGauges.set(plan.name, pairGauges(before, after));
+    before = after;
+  }
+  return { phases, gauges: pairGauges(first, before), stepGauges };
 }
 
 function clusterDescription(input: BlockInput, directory: string) {
@@ -279,36 +323,10 @@ async function probe(
     runOriginMicros: input.runOriginMicros,
     scheduleOriginMicros: monotonicMicros(),
     onLine: (line) => input.progress.line(line),
+    signal: input.signal,
   });
   const faults = await driver.run();
   return { faults, summary: await running };
-}
-
-interface GaugeReading {
-  readonly node: number;
-  readonly leads: boolean;
-  readonly gauges: ReplicaGauges;
-}
-
-async function gaugesOf(cluster: Cluster): Promise<GaugeReading[]> {
-  const leader = await cluster.leader();
-  return Promise.all(
-    cluster.running.map(async (node) => ({
-      node,
-      leads: leader?.id === node,
-      gauges: await cluster.gauges(node),
-    })),
-  );
-}
-
-function pairGauges(before: readonly GaugeReading[], after: readonly GaugeReading[]): GaugePair[] {
-  const pairs: GaugePair[] = [];
-  for (const one of after) {
-    const first = before.find((other) => other.node === one.node);
-    if (first === undefined) continue;
-    pairs.push({ node: one.node, leads: one.leads, before: first.gauges, after: one.gauges });
-  }
-  return pairs;
 }
 
 function blockEvent(node: number, line: EventLine, originMicros: number): BlockEvent {

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { type Cluster, type Evidence, type LinkEvidence, monotonicMicros } from '@quorate/cluster';
 import {
   type FaultAction,
@@ -22,15 +23,24 @@ export interface FaultDriverOptions {
   readonly scheduleOriginMicros: number;
   /** Told one line a fault, for people. */
   readonly onLine: (line: string) => void;
+  /** Ends the schedule early: what is under way is awaited, nothing else begins. */
+  readonly signal: AbortSignal;
 }
 
 /** Link counters are asked for this long after a fault for proof that it holds frames up. */
 const LINK_PROOF_MS = 2_000;
 const POLL_MS = 10;
+/** A restarted replica must have applied what was committed at its restart within this time. */
+const CATCH_UP_MS = 10_000;
+/** Slower than other polls: a status digests the state of every replica. */
+const CATCH_UP_POLL_MS = 25;
 /** A role that nobody holds just now is looked for again for this long. */
 const ROLE_WAIT_MS = 3_000;
 
 type Known = Extract<ResolvedFault, { readonly excludedReason: null }>;
+
+/** Evidence of the cluster, or what the driver has seen beyond it. */
+type Proof = Omit<Evidence, 'method'> & { readonly method: string };
 
 interface Active {
   readonly trace: FaultTrace;
@@ -57,18 +67,23 @@ export class FaultDriver {
   /** Runs the whole plan; resolves with the records in the order of the faults. */
   async run(): Promise<FaultRecord[]> {
     const running: Promise<void>[] = [];
-    for (const step of this.options.steps) {
-      await this.sleepUntil(step.atMs);
-      // A step may outlast the next one's time; only steps of one fault wait for each other.
-      running.push(step.do === 'install' ? this.begin(step.fault) : this.finish(step.fault));
+    try {
+      for (const step of this.options.steps) {
+        await this.sleepUntil(step.atMs);
+        // A step may outlast the next one's time; only steps of one fault wait for each other.
+        running.push(step.do === 'install' ? this.begin(step.fault) : this.finish(step.fault));
+      }
+    } finally {
+      await Promise.all(running);
     }
-    await Promise.all(running);
     return [...this.active.values()].map(({ trace, mustHeal }) => trace.record(mustHeal));
   }
 
   private async sleepUntil(atMs: number): Promise<void> {
-    const leftMs = atMs - (monotonicMicros() - this.options.scheduleOriginMicros) / 1000;
-    if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
+    const { signal, scheduleOriginMicros } = this.options;
+    const leftMs = atMs - (monotonicMicros() - scheduleOriginMicros) / 1000;
+    if (leftMs > 0) await setTimeout(leftMs, undefined, { signal });
+    signal.throwIfAborted();
   }
 
   private sinceRunMs(atMicros: number): number {
@@ -116,7 +131,7 @@ export class FaultDriver {
     this.options.onLine(`${fault.id} ${fault.label} at ${at} s: ${resolved.sentence}`);
   }
 
-  private traced(evidence: Evidence): { method: string; atMs: number; detail: string } {
+  private traced(evidence: Proof): { method: string; atMs: number; detail: string } {
     const { method, detail, atMicros } = evidence;
     return { method, detail, atMs: this.sinceRunMs(atMicros) };
   }
@@ -127,12 +142,13 @@ export class FaultDriver {
   ): Promise<{ picture: StatusPicture; resolved: ResolvedFault }> {
     const deadline = performance.now() + ROLE_WAIT_MS;
     for (;;) {
+      this.options.signal.throwIfAborted();
       const picture = await this.picture();
       const resolved = resolveFault(action, picture, this.options.random);
       if (resolved.excludedReason === null || performance.now() > deadline) {
         return { picture, resolved };
       }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await setTimeout(POLL_MS);
     }
   }
 
@@ -147,7 +163,7 @@ export class FaultDriver {
     return { nodes: nodes.sort((a, b) => a.node - b.node) };
   }
 
-  private async apply(action: FaultAction, resolved: Known, active: Active): Promise<Evidence> {
+  private async apply(action: FaultAction, resolved: Known, active: Active): Promise<Proof> {
     const { cluster } = this.options;
     switch (action.kind) {
       case 'kill':
@@ -174,7 +190,7 @@ export class FaultDriver {
     }
   }
 
-  private async heal(action: FaultAction, resolved: Known, active: Active): Promise<Evidence> {
+  private async heal(action: FaultAction, resolved: Known, active: Active): Promise<Proof> {
     const { cluster } = this.options;
     switch (action.kind) {
       case 'kill':
@@ -186,17 +202,40 @@ export class FaultDriver {
     }
   }
 
-  private async restart(node: number): Promise<Evidence> {
-    const evidence = await this.options.cluster.restart(node);
+  /**
+   * Starts a replica again. It has recovered once it has applied all that the cluster had committed
+   * when it was ready: a process that runs and knows nothing is no member yet.
+   */
+  private async restart(node: number): Promise<Proof> {
+    const { cluster, signal } = this.options;
+    const ready = await cluster.restart(node);
     this.killed.delete(node);
-    return evidence;
+    let target: number | null = null;
+    const deadline = performance.now() + CATCH_UP_MS;
+    for (;;) {
+      signal.throwIfAborted();
+      const statuses = await cluster.statuses();
+      target ??= Math.max(0, ...statuses.map(({ commitIndex }) => commitIndex));
+      const applied = statuses.find(({ id }) => id === node)?.appliedIndex ?? 0;
+      if (applied >= target) {
+        const readyAt = (this.sinceRunMs(ready.atMicros) / 1000).toFixed(2);
+        const detail =
+          `${ready.detail} at ${readyAt} s; ` +
+          `it has applied ${applied}, the cluster had committed ${target} by then`;
+        return { method: 'caught-up', detail, atMicros: monotonicMicros() };
+      }
+      if (performance.now() > deadline) {
+        throw new Error(`replica ${node} has applied ${applied} of ${target} after its restart`);
+      }
+      await setTimeout(CATCH_UP_POLL_MS);
+    }
   }
 
   private async applyLinks(
     action: Extract<FaultAction, { readonly kind: 'cut' | 'partition' | 'link' }>,
     resolved: Known,
     active: Active,
-  ): Promise<Evidence> {
+  ): Promise<Proof> {
     active.before = await this.affected(resolved);
     for (const { from, to } of resolved.links) {
       await this.options.cluster.setLinkFault(from, to, linkFault(action));
@@ -215,11 +254,11 @@ export class FaultDriver {
         return { method: 'link-counters', detail, atMicros };
       }
       if (performance.now() > deadline) throw new Error('no frame met the fault');
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await setTimeout(POLL_MS);
     }
   }
 
-  private async healLinks(resolved: Known, active: Active): Promise<Evidence> {
+  private async healLinks(resolved: Known, active: Active): Promise<Proof> {
     for (const { from, to } of resolved.links) {
       await this.options.cluster.setLinkFault(from, to, null);
     }
@@ -239,7 +278,7 @@ export class FaultDriver {
         return { method: 'link-counters', detail, atMicros };
       }
       if (performance.now() > deadline) throw new Error('frames still wait on a link');
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await setTimeout(POLL_MS);
     }
   }
 
@@ -279,7 +318,7 @@ function linkFault(action: Extract<FaultAction, { readonly kind: 'cut' | 'partit
   } as const;
 }
 
-function latest(all: readonly Evidence[]): Evidence {
+function latest(all: readonly Proof[]): Proof {
   const sorted = [...all].sort((a, b) => a.atMicros - b.atMicros);
   const last = sorted.at(-1);
   if (last === undefined) throw new Error('the role named nobody');

@@ -29,7 +29,10 @@ export function labelsOf(plan: RunPlan): Run['labels'] {
     heartbeatMs: scenario.heartbeat,
     electionTimeoutMs: [electionMinMs, electionMaxMs],
     retryPolicy: 'until-deadline',
-    routing: 'leader, found by hints',
+    routing:
+      probe.readers === 'pinned'
+        ? 'writes: leader, found by hints; reads: a connection to each replica'
+        : 'leader, found by hints',
     detector: scenario.detector,
     load: {
       mode: load?.mode ?? 'open',

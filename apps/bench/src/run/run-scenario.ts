@@ -4,7 +4,6 @@ import { gzipSync } from 'node:zlib';
 import { monotonicMicros, Reaper } from '@quorate/cluster';
 import { createRandom } from '@quorate/foundation';
 import type { Run } from '@quorate/report';
-import { ExitCode } from '../errors.ts';
 import type { Progress } from '../terminal/progress.ts';
 import type { JudgedBlock } from './assemble-protocol.ts';
 import { type AssembledRun, assembleRun } from './assemble-run.ts';
@@ -12,6 +11,8 @@ import { runBlock, shuffled } from './block.ts';
 import { describeEnvironment, shortCommit } from './environment.ts';
 import { judgeBlock } from './judge-block.ts';
 import type { RunPlan } from './plan.ts';
+import { estimateBlockMs, timeLeftMs } from './time-left.ts';
+import { voidReasonOf } from './void-reason.ts';
 
 /** A finished run and where it lies. */
 export interface FinishedRun extends AssembledRun {
@@ -20,8 +21,6 @@ export interface FinishedRun extends AssembledRun {
 
 /** How often a void block is tried again before the run is undecided. */
 const VOID_REPEATS_MAX = 2;
-/** Above this share of late starts the generator was the limit, and the block is void. */
-const MISSED_STARTS_SHARE_MAX = 0.01;
 
 /** Why a run was ended from outside. */
 export interface Interruption {
@@ -41,7 +40,9 @@ export class ScenarioRun {
   private readonly blocks: JudgedBlock[] = [];
   private voidRepeats = 0;
   private interruption: Interruption | null = null;
-  private interrupt: (error: Error) => void = () => undefined;
+  private readonly abort = new AbortController();
+  /** How long blocks took, against what was expected of them. */
+  private readonly finished: { expectedMs: number; tookMs: number }[] = [];
 
   constructor(plan: RunPlan, progress: Progress) {
     this.plan = plan;
@@ -55,7 +56,7 @@ export class ScenarioRun {
   stop(interruption: Interruption): void {
     if (this.interruption !== null) return;
     this.interruption = interruption;
-    this.interrupt(new Error(interruption.message));
+    this.abort.abort(new Error(interruption.message));
   }
 
   /** Runs everything. Rejects only on a defect of this program; the folder is removed then. */
@@ -63,14 +64,10 @@ export class ScenarioRun {
     for (const part of ['data', 'histories', 'histograms', 'charts', 'logs']) {
       mkdirSync(join(this.folder, part), { recursive: true });
     }
-    this.reaper.watchFolder(join(this.folder, 'data'));
+    this.reaper.watchFolder(this.folder);
     try {
       const environment = describeEnvironment(join(this.folder, 'data'));
-      const stopped = new Promise<never>((_, reject) => {
-        this.interrupt = reject;
-      });
-      stopped.catch(() => undefined);
-      await this.runBlocks(stopped);
+      await this.runBlocks();
       const assembled = await this.assemble(environment);
       rmSync(join(this.folder, 'data'), { recursive: true, force: true, maxRetries: 5 });
       const folder = join(this.plan.outDirectory, this.name);
@@ -85,52 +82,49 @@ export class ScenarioRun {
   }
 
   /** Blocks are interleaved: all protocols once, in seeded random order, then again. */
-  private async runBlocks(stopped: Promise<never>): Promise<void> {
+  private async runBlocks(): Promise<void> {
     const { scenario } = this.plan;
-    const total = scenario.blocks * scenario.protocols.length;
-    let order = 0;
+    const places: { readonly protocol: string; readonly index: number }[] = [];
     for (let index = 0; index < scenario.blocks; index++) {
       const random = createRandom(`${scenario.seed}/order/${index}`);
-      for (const protocol of shuffled(scenario.protocols, random)) {
-        this.expect(total - order);
-        const title = `${protocol}${scenario.blocks > 1 ? ` block ${index + 1}` : ''}`;
-        this.progress.block(title, order + 1, total);
-        try {
-          await this.runCounted({ protocol, index, order: order++ }, stopped);
-        } catch (error) {
-          if (this.interruption === null) throw error;
-          return;
-        }
+      for (const protocol of shuffled(scenario.protocols, random)) places.push({ protocol, index });
+    }
+    for (const [order, { protocol, index }] of places.entries()) {
+      const title = `${protocol}${scenario.blocks > 1 ? ` block ${index + 1}` : ''}`;
+      this.progress.block(title, order + 1, places.length);
+      try {
+        await this.runCounted({ protocol, index, order }, places.slice(order));
+      } catch (error) {
+        if (this.interruption === null) throw error;
+        return;
       }
     }
-  }
-
-  private expect(blocksLeft: number): void {
-    const spentMs = (monotonicMicros() - this.originMicros) / 1000;
-    const done = this.blocks.length;
-    const eachMs = done > 0 ? spentMs / done : estimateBlockMs(this.plan);
-    this.progress.expect(eachMs * blocksLeft);
   }
 
   /** Runs a block, again while it is void, at most twice. */
   private async runCounted(
     where: { readonly protocol: string; readonly index: number; readonly order: number },
-    stopped: Promise<never>,
+    remaining: readonly { readonly protocol: string }[],
   ): Promise<void> {
+    const { plan, progress } = this;
+    const expectedMs = estimateBlockMs(plan, where.protocol);
+    const allMs = remaining.reduce((sum, one) => sum + estimateBlockMs(plan, one.protocol), 0);
     for (let attempt = 0; ; attempt++) {
-      const running = runBlock({
-        ...{ plan: this.plan, ...where, attempt, runOriginMicros: this.originMicros },
-        ...{ folder: this.folder, reaper: this.reaper, progress: this.progress },
+      progress.expect(timeLeftMs(this.finished, allMs));
+      const startMicros = monotonicMicros();
+      const block = await runBlock({
+        ...{ plan, ...where, attempt, runOriginMicros: this.originMicros },
+        ...{ folder: this.folder, reaper: this.reaper, progress, signal: this.abort.signal },
       });
-      running.catch(() => undefined);
-      const block = await Promise.race([running, stopped]);
-      this.progress.phase('checking the history', 0);
-      const verdict = judgeBlock(block, this.folder, this.plan.scenario.blocks);
-      const voidReason = reasonForVoid(block, this.plan);
+      progress.phase('checking the history', 0);
+      const verdict = judgeBlock(block, this.folder, plan.scenario.blocks);
+      const voidReason = voidReasonOf(block);
       this.blocks.push({ block, verdict, voidReason });
+      this.finished.push({ expectedMs, tookMs: (monotonicMicros() - startMicros) / 1000 });
       if (voidReason === null) return;
-      this.progress.line(`void: ${voidReason}`);
-      if (attempt === VOID_REPEATS_MAX || verdict.linearizable === false) return;
+      const isLast = attempt === VOID_REPEATS_MAX || verdict.linearizable === false;
+      progress.line(`void: ${voidReason}${isLast ? '' : '; running it again'}`);
+      if (isLast) return;
       this.voidRepeats++;
     }
   }
@@ -153,32 +147,3 @@ export class ScenarioRun {
     });
   }
 }
-
-/** Why a block does not count, or null when it does. */
-function reasonForVoid(block: JudgedBlock['block'], plan: RunPlan): string | null {
-  const [exit] = block.unexpectedExits;
-  if (exit !== undefined) return `${exit} without having been asked to`;
-  if (plan.scenario.load?.mode === 'closed') return null;
-  const measured = block.phases.filter((phase) => phase.measured);
-  const starts = measured.reduce((total, phase) => total + phase.starts, 0);
-  const missed = measured.reduce((total, phase) => total + phase.missedStarts, 0);
-  if (starts === 0 || missed / starts <= MISSED_STARTS_SHARE_MAX) return null;
-  const share = ((missed / starts) * 100).toFixed(1);
-  return `the generator was the limit: ${share} % of ${starts} starts were late`;
-}
-
-/** A guess for the time left, before the first block has shown how long one takes. */
-function estimateBlockMs({ scenario, faults }: RunPlan): number {
-  const { load, probe } = scenario;
-  const steps = load === undefined ? 0 : (load.rates ?? load.inFlight ?? [0]).length;
-  const loadMs = steps * (load?.secondsEach ?? 0) * 1000;
-  const faultMs = Math.max(
-    0,
-    ...faults.map((fault) => fault.atMs + fault.times * (fault.everyMs ?? 0) + probe.settle),
-  );
-  const OVERHEAD_MS = 5_000;
-  return loadMs + faultMs + OVERHEAD_MS;
-}
-
-/** The exit code of an interruption by a person. */
-export const INTERRUPTED_EXIT = ExitCode.interrupted;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseScenario } from './load-scenario.ts';
+import { readScenario } from './load-scenario.ts';
 
 const GOOD = `name: tiny
 description: a test
@@ -7,9 +7,9 @@ load:
   rates: [100]
 `;
 
-describe('parseScenario', () => {
+describe('readScenario', () => {
   it('fills in the defaults', () => {
-    const scenario = parseScenario(GOOD, 'tiny.yaml');
+    const { scenario } = readScenario(GOOD, 'tiny.yaml');
     expect(scenario.protocols).toEqual(['raft', 'multi-paxos', 'zab']);
     expect(scenario.load?.mode).toBe('open');
     expect(scenario.electionTimeout).toEqual([150, 300]);
@@ -59,6 +59,6 @@ describe('parseScenario', () => {
     { title: 'broken YAML', text: 'name: [\n', message: /^tiny\.yaml:\d+: / },
   ];
   it.each(bad)('refuses $title with its line', ({ text, message }) => {
-    expect(() => parseScenario(text, 'tiny.yaml')).toThrow(message);
+    expect(() => readScenario(text, 'tiny.yaml')).toThrow(message);
   });
 });

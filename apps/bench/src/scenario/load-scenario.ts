@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { checkSchedule, FaultScheduleError, parseFaultSchedule } from '@quorate/faults';
+import { FaultScheduleError, parseFaultSchedule } from '@quorate/faults';
 import { type Document, isMap, isNode, LineCounter, type Pair, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { UsageError } from '../errors.ts';
@@ -11,9 +11,11 @@ export interface LoadedScenario {
   readonly file: string;
   /** The file's text, whose digest stands in the result. */
   readonly text: string;
+  /** `file:line` of what stands at a path of the document, or of what should hold it. */
+  readonly placeOf: (path: readonly (string | number)[]) => string;
 }
 
-/** Reads and checks a scenario file. Throws {@link UsageError} naming file, line and what is allowed. */
+/** Reads and checks a scenario file. Throws {@link UsageError}: file, line and what is allowed. */
 export function loadScenario(file: string): LoadedScenario {
   let text: string;
   try {
@@ -22,34 +24,32 @@ export function loadScenario(file: string): LoadedScenario {
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw new UsageError(`${file}: cannot be read (${code}); \`quorate list\` names the scenarios`);
   }
-  return { scenario: parseScenario(text, file), file, text };
+  return readScenario(text, file);
 }
 
 /** Checks the text of a scenario; `file` names it in errors. */
-export function parseScenario(text: string, file: string): Scenario {
+export function readScenario(text: string, file: string): LoadedScenario {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const lineAt = (offset: number): string => `${file}:${lines.linePos(offset).line}`;
   const broken = document.errors[0];
-  if (broken)
-    throw new UsageError(`${file}:${lines.linePos(broken.pos[0]).line}: ${broken.message}`);
+  if (broken) throw new UsageError(`${lineAt(broken.pos[0])}: ${broken.message}`);
   const parsed = scenarioSchema.safeParse(document.toJS() ?? {});
-  const refuse = (issue: Pick<z.core.$ZodIssue, 'path'>, text: string): never => {
-    const { line } = lines.linePos(offsetOf(document, issue as z.core.$ZodIssue));
-    throw new UsageError(`${file}:${line}: ${text}`);
-  };
   if (!parsed.success) {
     const issue = parsed.error.issues[0] as z.core.$ZodIssue;
-    return refuse(issue, explain(issue));
+    throw new UsageError(`${lineAt(offsetOf(document, issue))}: ${explain(issue)}`);
   }
+  const placeOf = (path: readonly (string | number)[]): string =>
+    lineAt(offsetOf(document, { code: 'custom', path: [...path], message: '' }));
   try {
-    const { runtime, nodes } = parsed.data;
-    checkSchedule(parseFaultSchedule(parsed.data.faults), { runtime, nodes });
+    // The grammar alone: whether a cluster can carry it out is known once the flags are laid over.
+    parseFaultSchedule(parsed.data.faults);
   } catch (error) {
     if (!(error instanceof FaultScheduleError)) throw error;
     const path = ['faults', ...error.path];
-    return refuse({ path }, `${path.join('.')}: ${error.problem}`);
+    throw new UsageError(`${placeOf(path)}: ${path.join('.')}: ${error.problem}`);
   }
-  return parsed.data;
+  return { scenario: parsed.data, file, text, placeOf };
 }
 
 /** One line for the first thing that is wrong: the path, the reason, and what is allowed there. */

@@ -17,6 +17,13 @@ export const durationMs = z
 /** The protocols that a scenario may name; `none` is the unreplicated baseline. */
 export const PROTOCOLS = ['raft', 'multi-paxos', 'zab', 'none'] as const;
 
+/** Where replicas may run. */
+export const RUNTIMES = ['process', 'worker'] as const;
+/** What may join replicas. */
+export const TRANSPORTS = ['grpc', 'tcp', 'message-port'] as const;
+/** When a write counts as durable. */
+export const SYNC_POLICIES = ['each', 'group', 'periodic', 'none', 'memory'] as const;
+
 const share = z.number().min(0).max(100);
 
 const mixSchema = z
@@ -71,6 +78,10 @@ const probeSchema = z.strictObject({
   rate: z.number().positive().default(500).describe('operations a second while faults happen'),
   mix: mixSchema.default({ put: 80, get: 20, delete: 0, cas: 0 }),
   settle: durationMs.default(1500).describe('how long the probe goes on after the last fault'),
+  readers: z
+    .enum(['shared', 'pinned'])
+    .default('shared')
+    .describe('pinned: reads have connections of their own, one to each replica'),
 });
 
 /** The whole scenario file. Every key has a default or is named in the error that misses it. */
@@ -80,10 +91,10 @@ export const scenarioSchema = z.strictObject({
   quick: z.boolean().default(false).describe('stamps the result "not for comparison"'),
   protocols: z.array(z.enum(PROTOCOLS)).min(1).default(['raft', 'multi-paxos', 'zab']),
   nodes: z.number().int().min(1).max(9).default(3),
-  runtime: z.enum(['process', 'worker']).default('process'),
-  transport: z.enum(['grpc', 'tcp', 'message-port']).default('grpc'),
+  runtime: z.enum(RUNTIMES).default('process'),
+  transport: z.enum(TRANSPORTS).default('grpc'),
   clientTransport: z.enum(['grpc', 'tcp']).optional().describe('follows transport by default'),
-  sync: z.enum(['each', 'group', 'periodic', 'none', 'memory']).default('group'),
+  sync: z.enum(SYNC_POLICIES).default('group'),
   heartbeat: durationMs.default(50),
   electionTimeout: z.tuple([durationMs, durationMs]).default([150, 300]),
   detector: z.enum(['timers', 'timers+socket']).default('timers'),

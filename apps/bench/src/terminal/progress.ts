@@ -4,13 +4,34 @@ const REDRAW_MS = 100;
 const BAR_CELLS = 20;
 const CLEAR_LINE = '\r\u001b[2K';
 
+/** Where progress goes: stderr, or what a test puts in its place. */
+export interface ProgressTarget {
+  readonly write: (text: string) => void;
+  /** True on a terminal that can redraw a line. */
+  readonly live: boolean;
+  readonly colours: boolean;
+  /** Columns of the terminal; a live line that wraps could not be taken back. */
+  readonly columns: () => number;
+}
+
+function standardError(): ProgressTarget {
+  const isTerminal = process.stderr.isTTY === true;
+  return {
+    write: (text) => process.stderr.write(text),
+    live: isTerminal && process.env.TERM !== 'dumb',
+    colours: isTerminal && !process.env.NO_COLOR,
+    columns: () => process.stderr.columns ?? 80,
+  };
+}
+
 /**
- * Progress on stderr: one live line with the time left on a terminal, plain lines elsewhere. Colours
- * follow NO_COLOR. Machines read stdout, which this never touches.
+ * Progress on stderr: one live line with the time left on a terminal, plain lines elsewhere.
+ * Colours follow NO_COLOR. Machines read stdout, which this never touches.
  */
 export class Progress {
+  private readonly target: ProgressTarget;
   private readonly live: boolean;
-  private readonly colours = pc.createColors(process.stderr.isTTY && !process.env.NO_COLOR);
+  private readonly colours: ReturnType<typeof pc.createColors>;
   private title = '';
   private phaseName = '';
   private phaseMs = 0;
@@ -22,8 +43,10 @@ export class Progress {
   private expectedEnd = 0;
   private timer: NodeJS.Timeout | null = null;
 
-  constructor() {
-    this.live = process.stderr.isTTY === true && process.env.TERM !== 'dumb';
+  constructor(target: ProgressTarget = standardError()) {
+    this.target = target;
+    this.live = target.live;
+    this.colours = pc.createColors(target.colours);
     if (this.live) {
       this.timer = setInterval(() => this.draw(), REDRAW_MS);
       this.timer.unref();
@@ -40,7 +63,9 @@ export class Progress {
     this.title = title;
     this.step = step;
     this.steps = steps;
-    if (!this.live) this.write(`[${step}/${steps}] ${title}`);
+    this.phaseName = 'starting replicas';
+    this.phaseMs = 0;
+    this.write(this.colours.bold(`[${step}/${steps}] ${title}`));
   }
 
   /** A phase of the block begins; 0 where its length is not known. */
@@ -56,6 +81,7 @@ export class Progress {
     }
   }
 
+  /** How many operations of the phase have ended, and how many have not. */
   operations(completed: number, inFlight: number): void {
     this.completed = completed;
     this.inFlight = inFlight;
@@ -68,26 +94,46 @@ export class Progress {
 
   /** Removes the live line; what follows is the caller's. */
   end(): void {
-    if (this.timer !== null) clearInterval(this.timer);
+    if (this.timer === null) return;
+    clearInterval(this.timer);
     this.timer = null;
-    if (this.live) process.stderr.write(CLEAR_LINE);
+    this.target.write(CLEAR_LINE);
   }
 
   private write(text: string): void {
-    process.stderr.write(`${this.live ? CLEAR_LINE : ''}${text}\n`);
+    this.target.write(`${this.live ? CLEAR_LINE : ''}${text}\n`);
     if (this.live) this.draw();
   }
 
   private draw(): void {
-    const { bold, cyan, dim } = this.colours;
+    if (this.timer === null) return;
+    const { cyan, dim } = this.colours;
     const elapsed = performance.now() - this.phaseStart;
     const share = this.phaseMs > 0 ? Math.min(1, elapsed / this.phaseMs) : 0;
     const full = Math.round(share * BAR_CELLS);
     const bar = this.phaseMs > 0 ? `${'█'.repeat(full)}${'░'.repeat(BAR_CELLS - full)} ` : '';
-    const leftSeconds = Math.max(0, Math.round((this.expectedEnd - performance.now()) / 1000));
-    const counts = this.completed > 0 ? ` ${this.completed} ops, ${this.inFlight} in flight` : '';
-    const head = `${bold(`[${this.step}/${this.steps}] ${this.title}`)} ${this.phaseName}`;
-    const text = `${head} ${cyan(bar)}${dim(`${counts}  about ${leftSeconds} s left`)}`;
-    process.stderr.write(`${CLEAR_LINE}${text}`);
+    const left = timeLeft(this.expectedEnd - performance.now());
+    const operations = this.completed.toLocaleString('en-US');
+    const counts = this.completed > 0 ? `${operations} ops, ${this.inFlight} in flight, ` : '';
+    const parts: readonly (readonly [text: string, paint: (text: string) => string])[] = [
+      [`[${this.step}/${this.steps}] ${this.title}: ${this.phaseName} `, (text) => text],
+      [bar, cyan],
+      [`${counts}${left}`, dim],
+    ];
+    let room = this.target.columns() - 1;
+    let line = '';
+    for (const [text, paint] of parts) {
+      line += paint(text.slice(0, room));
+      room = Math.max(0, room - text.length);
+    }
+    this.target.write(`${CLEAR_LINE}${line}`);
   }
+}
+
+/** `about 1 min 20 s left`; a run that overran its estimate says nothing false. */
+function timeLeft(ms: number): string {
+  if (ms < 1_000) return 'nearly done';
+  const seconds = Math.round(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  return `about ${minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`} left`;
 }

@@ -1,100 +1,128 @@
-import type { Run, RunProtocol } from '@quorate/report';
+import {
+  failoverRemark,
+  limitLines,
+  type Run,
+  type RunProtocol,
+  showSloValue,
+} from '@quorate/report';
 import Table from 'cli-table3';
 import pc from 'picocolors';
 
-const SIGNS: readonly (readonly [
-  pattern: RegExp,
-  sign: string,
-  paint: 'green' | 'red' | 'yellow',
-])[] = [
+type Paint = 'green' | 'red' | 'yellow';
+
+/** How a line of the verdict begins, and what sign that gets; the last one takes the rest. */
+const SIGNS: readonly (readonly [begins: RegExp, sign: string, paint: Paint])[] = [
   [/^(violation|fell short)/, '✗', 'red'],
   [/^(undecided|interrupted|void)/, '?', 'yellow'],
-  [/./, '✓', 'green'],
+  [/^/, '✓', 'green'],
 ];
+/** Lines between rows would make the table twice as long and no clearer. */
+const TABLE_LINES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
+const HEADS = ['', 'writes/s', 'write p50', 'p99', 'read p50', 'p99', 'errors', 'down p50', 'max'];
+
+/** Where the two parts of the summary go. */
+export interface SummaryTarget {
+  readonly json: boolean;
+  readonly colours: boolean;
+}
 
 /**
- * Prints the end of a run: for people on stderr (verdicts, then the table, then errors), for
- * machines on stdout (the folder, or with `json` the whole `run.json`).
+ * Prints the end of a run: for people on stderr, for machines on stdout (the folder, or with `json`
+ * the whole `run.json`).
  */
 export function printSummary(run: Run, folder: string, json: boolean): void {
-  const colours = pc.createColors(process.stderr.isTTY === true && !process.env.NO_COLOR);
-  const lines: string[] = [''];
-  for (const line of run.verdict.lines) {
-    const [, sign = '✓', paint = 'green'] = SIGNS.find(([pattern]) => pattern.test(line)) ?? [];
-    lines.push(`${colours[paint](sign)} ${line}`);
-  }
-  lines.push('', tableOf(run), '');
-  if (run.quick) lines.push('quick: too small a run to compare protocols by', '');
-  lines.push(...errorLines(run), `report: ${folder}/report.html`, '');
-  process.stderr.write(lines.join('\n'));
+  const colours = process.stderr.isTTY === true && !process.env.NO_COLOR;
+  process.stderr.write(summaryText(run, folder, colours));
   process.stdout.write(json ? `${JSON.stringify(run)}\n` : `${folder}\n`);
+}
+
+/** The summary for people: verdicts, then the table, then errors, then what limited the run. */
+export function summaryText(run: Run, folder: string, withColours: boolean): string {
+  const colours = pc.createColors(withColours);
+  const lines: string[] = [''];
+  for (const line of verdictText(run)) {
+    const [, sign, paint] = SIGNS.find(([begins]) => begins.test(line)) ?? ['', '', 'green'];
+    lines.push(`${colours[paint as Paint](String(sign))} ${line}`);
+  }
+  if (run.protocols.length > 0) {
+    const remark = run.quick ? '. Too small a run to compare protocols by (quick)' : '';
+    lines.push('', tableOf(run), `${failoverRemark(run).replace(/\.$/, '')}${remark}.`);
+  }
+  const rest = [...run.protocols.flatMap(errorLine), ...limitLines(run), generatorLine(run)];
+  lines.push('', ...rest, '', `report: ${folder}/report.html`, '');
+  return lines.join('\n');
+}
+
+/** The run's own lines, but an objective that several protocols hold is one line. */
+function verdictText(run: Run): string[] {
+  const bad = run.verdict.lines.filter((line) => !line.startsWith('holds:'));
+  const held = new Map<string, string[]>();
+  for (const { name, verdicts } of run.protocols) {
+    for (const { expression, metric, value, result } of verdicts.slo) {
+      if (result !== 'holds') continue;
+      const measured = showSloValue(metric.replace(/\.(p[\d.]+|max|min|median|mean)$/, ''), value);
+      held.set(expression, [...(held.get(expression) ?? []), `${name} ${measured}`]);
+    }
+  }
+  return [...bad, ...[...held].map(([slo, figures]) => `holds: ${slo}: ${figures.join(', ')}`)];
 }
 
 function tableOf(run: Run): string {
   const table = new Table({
-    head: [
-      'protocol',
-      'ops/s',
-      'writes/s',
-      'write p50',
-      'p99',
-      'read p50',
-      'p99',
-      'failover',
-      'lin.',
-      'lost',
-    ],
-    style: { head: [], border: [] },
-    colAligns: ['left', ...Array<'right'>(9).fill('right')],
+    head: HEADS,
+    chars: TABLE_LINES,
+    style: { head: [], border: [], 'padding-left': 1, 'padding-right': 1 },
+    colAligns: ['left', ...Array<'right'>(HEADS.length - 1).fill('right')],
   });
-  for (const protocol of run.protocols) table.push(rowOf(run, protocol));
+  for (const protocol of run.protocols) table.push(rowOf(protocol));
   return table.toString();
 }
 
-function rowOf(run: Run, protocol: RunProtocol): string[] {
-  const { throughput, latencyMs, failover, verdicts } = protocol;
-  const isWrong = verdicts.linearizable === false || (verdicts.ackedLost ?? 0) > 0;
-  const verdict = verdicts.linearizable === null ? 'unknown' : verdicts.linearizable ? 'yes' : 'NO';
-  const lost = verdicts.ackedLost === null ? 'unknown' : String(verdicts.ackedLost);
-  if (isWrong) return [protocol.name, ...Array<string>(7).fill('violated'), verdict, lost];
+function rowOf(protocol: RunProtocol): string[] {
+  const { name, throughput, latencyMs, failover, verdicts, operations } = protocol;
+  if (verdicts.linearizable === false) return [name, 'not linearizable: no figures count'];
+  if ((verdicts.ackedLost ?? 0) > 0) return [name, 'acknowledged writes lost: no figures count'];
+  const down = (ms: number | null | undefined): string =>
+    failover === null ? '-' : ms === null || ms === undefined ? 'for good' : millis(ms);
   return [
-    protocol.name,
-    whole(throughput?.opsPerSecond),
+    name,
     whole(throughput?.committedWritesPerSecond),
     millis(latencyMs.write?.p50),
     millis(latencyMs.write?.p99),
     millis(latencyMs.read?.p50),
     millis(latencyMs.read?.p99),
-    failoverText(run, failover),
-    verdict,
-    lost,
+    errorShare(operations),
+    down(failover?.p50Ms),
+    down(failover?.maxMs),
   ];
 }
 
-function failoverText(run: Run, failover: RunProtocol['failover']): string {
-  if (failover === null) return '-';
-  const p50 = failover.p50Ms === null ? 'never' : millis(failover.p50Ms);
-  const worst = failover.maxMs === null ? 'never' : millis(failover.maxMs);
-  const note = run.quick ? ', not for comparison' : '';
-  return `${p50} (max ${worst}, n = ${failover.count}${note})`;
+function errorShare(operations: RunProtocol['operations']): string {
+  let all = 0;
+  let errors = 0;
+  for (const [kind, { ok, fail, info }] of Object.entries(operations)) {
+    all += ok + fail + info;
+    // A cas that found another value did its work; it is not an error.
+    errors += info + (kind === 'cas' ? 0 : fail);
+  }
+  if (all === 0) return '-';
+  return errors === 0 ? '0' : `${((errors / all) * 100).toFixed(2)} %`;
 }
 
-function errorLines(run: Run): string[] {
-  const lines: string[] = [];
-  for (const { name, operations } of run.protocols) {
-    const parts: string[] = [];
-    for (const [kind, { fail, info }] of Object.entries(operations)) {
-      // A cas that found another value did its work; it is not an error.
-      if (fail > 0 && kind !== 'cas') parts.push(`${kind}: ${fail} failed`);
-      if (info > 0) parts.push(`${kind}: ${info} in doubt`);
-    }
-    if (parts.length > 0) lines.push(`${name} errors: ${parts.join(', ')}`);
+function errorLine({ name, operations }: RunProtocol): string[] {
+  const parts: string[] = [];
+  for (const [kind, { fail, info }] of Object.entries(operations)) {
+    if (fail > 0 && kind !== 'cas') parts.push(`${kind}: ${fail} failed`);
+    if (info > 0) parts.push(`${kind}: ${info} in doubt`);
   }
-  const { missedStarts, missedStartsShare, cpuShare } = run.generator;
+  return parts.length === 0 ? [] : [`${name} errors: ${parts.join(', ')}`];
+}
+
+function generatorLine({ generator }: Run): string {
+  const { missedStarts, missedStartsShare, cpuShare } = generator;
   const share = (missedStartsShare * 100).toFixed(2);
-  const cpu = cpuShare === null ? '?' : (cpuShare * 100).toFixed(0);
-  lines.push(`generator: ${missedStarts} late starts (${share} %), ${cpu} % of a core`, '');
-  return lines;
+  const cpu = cpuShare === null ? 'CPU unknown' : `${(cpuShare * 100).toFixed(0)} % of a core`;
+  return `generator: ${missedStarts} late starts (${share} %), at most ${cpu}`;
 }
 
 function whole(value: number | undefined): string {

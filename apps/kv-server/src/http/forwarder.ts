@@ -74,7 +74,7 @@ export class Forwarder {
         host: leader.http.slice(0, separator).replace(/^\[|\]$/g, ''),
         port: Number(leader.http.slice(separator + 1)),
         method: request.method,
-        path: request.raw.url ?? '/',
+        path: request.originalUrl,
         headers,
         timeout: timeoutMs,
       });

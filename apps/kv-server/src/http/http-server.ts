@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ApiError, type KvService, type LeaderAddress } from '../service.ts';
 import { Forwarder } from './forwarder.ts';
@@ -26,13 +26,20 @@ export interface HttpEdge {
 }
 
 const KV_PREFIX = '/api/kv/';
+/** What the router sees in place of any key; keys are opaque bytes and no business of a router. */
+const KV_ROUTE = '/api/kv/key';
+/** Answers that are still on their way when the edge closes get this long. */
+const CLOSE_GRACE_MS = 250;
+/** Room for the headers of a request beside its key, each byte of which may be written as three. */
+const HEADER_BYTES_MAX = 16 * 1024;
+const ENCODED_BYTES_PER_BYTE = 3;
 const MEMBER_BODY_BYTES_MAX = 64 * 1024;
 const RETRY_AFTER_SECONDS = '1';
 const METHODS: Readonly<Record<string, string>> = {
-  '/api/cluster/status': 'GET',
-  '/healthz': 'GET',
-  '/readyz': 'GET',
-  '/metrics': 'GET',
+  '/api/cluster/status': 'GET, HEAD',
+  '/healthz': 'GET, HEAD',
+  '/readyz': 'GET, HEAD',
+  '/metrics': 'GET, HEAD',
   '/api/cluster/add_node': 'POST',
   '/api/cluster/remove_node': 'POST',
 };
@@ -42,12 +49,15 @@ export async function openHttpEdge(address: string, options: HttpOptions): Promi
   const app = Fastify({
     logger: false,
     bodyLimit: options.valueBytesMax,
-    forceCloseConnections: true,
-    routerOptions: { maxParamLength: 16 * 1024 },
-    // A path that does not decode never reaches a route.
+    forceCloseConnections: 'idle',
+    // While closing, handlers go on and the replica itself answers `shutting_down`.
+    return503OnClosing: false,
+    http: { maxHeaderSize: HEADER_BYTES_MAX + 2 * ENCODED_BYTES_PER_BYTE * options.keyBytesMax },
+    rewriteUrl: (request) => routedUrl(request.url ?? '/'),
     frameworkErrors: (_error, _request, reply) => {
-      sendError(reply, new ApiError('bad_key_encoding', 'the path is not percent-encoded UTF-8'));
+      sendError(reply, new ApiError('bad_request', 'the path is not percent-encoded UTF-8'));
     },
+    clientErrorHandler: answerMalformed,
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -62,16 +72,38 @@ export async function openHttpEdge(address: string, options: HttpOptions): Promi
   const bound = app.server.address() as AddressInfo;
   const shown = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
   const close = async (): Promise<void> => {
-    forwarder.close();
+    const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
     await app.close();
+    clearTimeout(timer);
+    forwarder.close();
   };
   return { address: `${shown}:${bound.port}`, close };
+}
+
+/** The path that the router sees: every key stands at one route, whatever its bytes are. */
+function routedUrl(url: string): string {
+  if (!url.startsWith(KV_PREFIX)) return url;
+  const query = url.indexOf('?');
+  return query < 0 ? KV_ROUTE : KV_ROUTE + url.slice(query);
+}
+
+/** Answers bytes that are not HTTP; there is no request yet, so the answer is written by hand. */
+function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, body } = errorAnswer(new ApiError('bad_request', `not HTTP: ${error.message}`));
+  const text = JSON.stringify(body);
+  const head = `HTTP/1.1 ${status} Bad Request\r\nContent-Type: application/json; charset=utf-8\r\n`;
+  const length = Buffer.byteLength(text);
+  socket.end(`${head}Content-Length: ${length}\r\nConnection: close\r\n\r\n${text}`);
 }
 
 function addKeyRoutes(app: FastifyInstance, options: HttpOptions, forwarder: Forwarder): void {
   const { service } = options;
   const keyOf = (request: FastifyRequest): Uint8Array => {
-    const key = parseKey(request.raw.url ?? '', KV_PREFIX);
+    const key = parseKey(request.originalUrl, KV_PREFIX);
     if (key.length > options.keyBytesMax) {
       const message = `a key has at most ${options.keyBytesMax} bytes, this one ${key.length}`;
       throw new ApiError('key_too_large', message);
@@ -79,11 +111,10 @@ function addKeyRoutes(app: FastifyInstance, options: HttpOptions, forwarder: For
     return key;
   };
   const timeoutOf = (request: FastifyRequest): number => {
-    const { timeout } = request.query as { timeout?: string };
+    const { timeout } = checkQuery(request, ['timeout']);
     return parseTimeout(timeout, options.requestTimeoutMs);
   };
-  // The router decodes paths its own way; the key is taken from the raw URL instead.
-  app.put(`${KV_PREFIX}*`, { onRequest: checkBody(options) }, async (request, reply) => {
+  app.put(KV_ROUTE, { onRequest: checkBody(options) }, async (request, reply) => {
     const key = keyOf(request);
     if (redirected(service, request, reply)) return reply;
     const command = {
@@ -100,12 +131,12 @@ function addKeyRoutes(app: FastifyInstance, options: HttpOptions, forwarder: For
       reply.send({ key: shown(key), revision: done.revision, created: done.created });
     });
   });
-  app.get(`${KV_PREFIX}*`, async (request, reply) => {
+  app.get(KV_ROUTE, async (request, reply) => {
     const key = keyOf(request);
-    const { consistency } = request.query as { consistency?: string };
+    const { consistency, timeout } = checkQuery(request, ['consistency', 'timeout']);
     const level = parseConsistency(consistency);
     if (level === 'linearizable' && redirected(service, request, reply)) return reply;
-    const timeoutMs = timeoutOf(request);
+    const timeoutMs = parseTimeout(timeout, options.requestTimeoutMs);
     return orForward(forwarder, request, reply, timeoutMs, async () => {
       const found = await service.read(key, level, timeoutMs);
       reply.header('x-applied-index', String(found.appliedIndex));
@@ -114,7 +145,7 @@ function addKeyRoutes(app: FastifyInstance, options: HttpOptions, forwarder: For
       reply.type('application/octet-stream').send(Buffer.from(found.value));
     });
   });
-  app.delete(`${KV_PREFIX}*`, async (request, reply) => {
+  app.delete(KV_ROUTE, async (request, reply) => {
     const key = keyOf(request);
     if (redirected(service, request, reply)) return reply;
     const command = {
@@ -131,6 +162,20 @@ function addKeyRoutes(app: FastifyInstance, options: HttpOptions, forwarder: For
       reply.send({ deleted: done.deleted, revision: done.revision });
     });
   });
+}
+
+/** A misspelt parameter would quietly mean the default, so only the known ones are taken. */
+function checkQuery(
+  request: FastifyRequest,
+  allowed: readonly string[],
+): Readonly<Record<string, string | undefined>> {
+  const query = request.query as Readonly<Record<string, string | undefined>>;
+  const unknown = Object.keys(query).find((name) => !allowed.includes(name));
+  if (unknown !== undefined) {
+    const message = `the parameter "${unknown}" is unknown; allowed: ${allowed.join(', ')}`;
+    throw new ApiError('bad_request', message);
+  }
+  return query;
 }
 
 /** A value comes with its length and is no form: refused before a byte of it is read. */
@@ -160,7 +205,7 @@ function redirected(service: KvService, request: FastifyRequest, reply: FastifyR
   if (forward !== 'never') throw new ApiError('bad_request', 'X-Forward takes only "never"');
   const leader = service.otherLeader();
   if (leader === null) return false;
-  reply.code(307).header('location', `http://${leader.http}${request.raw.url ?? ''}`);
+  reply.code(307).header('location', `http://${leader.http}${request.originalUrl}`);
   reply.send({ leader });
   return true;
 }
@@ -226,8 +271,8 @@ function checkMemberBody(request: FastifyRequest): void {
 }
 
 function notFound(request: FastifyRequest): ApiError {
-  const path = (request.raw.url ?? '').split('?')[0] ?? '';
-  const allow = path.startsWith(KV_PREFIX) ? 'GET, PUT, DELETE' : METHODS[path];
+  const path = request.originalUrl.split('?')[0] ?? '';
+  const allow = path.startsWith(KV_PREFIX) ? 'GET, HEAD, PUT, DELETE' : METHODS[path];
   if (allow !== undefined) {
     return new ApiError('method_not_allowed', `${request.method} is not allowed here`, { allow });
   }
@@ -242,6 +287,9 @@ function asApiError(error: unknown): ApiError {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new ApiError('value_too_large', 'the body is longer than a value may be');
   }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    return new ApiError('unsupported_media_type', 'the Content-Type is not understood');
+  }
   if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH') {
     return new ApiError('bad_request', 'the body is not as long as Content-Length says');
   }
@@ -250,12 +298,18 @@ function asApiError(error: unknown): ApiError {
 }
 
 function sendError(reply: FastifyReply, error: ApiError): void {
+  const { status, body, headers } = errorAnswer(error);
+  reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body);
+}
+
+function errorAnswer(error: ApiError): { status: number; body: object; headers: object } {
   const { allow, ...details } = error.details;
-  if (allow !== undefined) reply.header('allow', String(allow));
-  if (error.status === 429 || error.status === 503)
-    reply.header('retry-after', RETRY_AFTER_SECONDS);
   const { code, message, outcome, status } = error;
-  reply.code(status).send({ error: { code, message, outcome, ...details } });
+  const headers = {
+    ...(allow === undefined ? {} : { allow: String(allow) }),
+    ...(status === 429 || status === 503 ? { 'retry-after': RETRY_AFTER_SECONDS } : {}),
+  };
+  return { status, headers, body: { error: { code, message, outcome, ...details } } };
 }
 
 /** A key as people read it: UTF-8 where it is, percent-encoded bytes elsewhere. */

@@ -56,9 +56,13 @@ export class SectorContent {
     this.touch(from, to);
   }
 
-  /** Takes over the dirty sectors of this moment; end it by one of the next two calls. */
+  /**
+   * Takes over the dirty sectors of this moment; end it by one of the next calls. A sync waits for
+   * what an earlier one has under way too, also for one whose process was killed meanwhile.
+   */
   beginSync(): SyncTicket {
     const ticket = this.dirty;
+    for (const earlier of this.syncing) for (const sector of earlier) ticket.add(sector);
     this.dirty = new Set();
     this.syncing.add(ticket);
     return ticket;
@@ -68,6 +72,7 @@ export class SectorContent {
   endSync(ticket: SyncTicket): void {
     this.syncing.delete(ticket);
     for (const sector of ticket) if (!this.dirty.has(sector)) this.settle(sector);
+    for (const other of this.syncing) for (const sector of ticket) other.delete(sector);
     this.settleLength();
   }
 
@@ -88,6 +93,7 @@ export class SectorContent {
     const last = Math.floor((offset + Math.max(length, 1) - 1) / SECTOR_BYTES);
     for (let sector = Math.floor(offset / SECTOR_BYTES); sector <= last; sector++) {
       this.dirty.delete(sector);
+      for (const ticket of this.syncing) ticket.delete(sector);
       this.settle(sector);
     }
     this.settleLength();

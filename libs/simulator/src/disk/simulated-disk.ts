@@ -108,6 +108,11 @@ export class SimulatedDisk implements Disk {
     this.root.powerCut(this.random.split(`cut ${this.incarnation}`));
   }
 
+  /** The bytes that all files hold together. */
+  usedBytes(): number {
+    return this.root.usedBytes();
+  }
+
   /** Flips one bit of a file at rest. */
   flipBit(path: string, byteOffset: number, bit = 0): void {
     this.content(path).flipBit(byteOffset, bit);

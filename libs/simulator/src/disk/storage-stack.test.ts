@@ -188,7 +188,7 @@ function run(cutAt: number, strike: 'kill' | 'powerCut') {
 
 describe('log and snapshots together', () => {
   for (const strike of ['powerCut', 'kill'] as const) {
-    it(`S6 RF-35 ${strike} at each effect: one whole chain of snapshot and log is there`, () => {
+    it(`S6 RF-35 KV-02 ${strike} at each effect: a whole chain of snapshot and log`, () => {
       const { effects } = run(0, strike);
       expect(effects).toBeGreaterThan(100);
       for (let cutAt = 1; cutAt <= effects; cutAt += strike === 'kill' ? 3 : 1) {

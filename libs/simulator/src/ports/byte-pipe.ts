@@ -12,6 +12,9 @@ export const HIGH_WATER_BYTES = 64 * 1024;
 const SPLIT_ONE_IN = 4;
 /** The delay within one machine. */
 const LOOPBACK_MICROS = 20;
+/** What the loss of a segment costs a stream; doubled for each repeated loss of the same one. */
+const RETRANSMIT_MICROS = 200_000;
+const RETRANSMITS_MAX = 5;
 
 /** What all pipes of one network share. */
 export interface PipeWorld {
@@ -142,10 +145,16 @@ export class BytePipe {
 
   private delay(): number {
     if (this.local) return LOOPBACK_MICROS;
-    const { delayMinMicros, delayMaxMicros } = this.world.links.settings(
-      this.from.node,
-      this.to.node,
-    );
-    return this.world.random.between(delayMinMicros, delayMaxMicros);
+    const { links, random } = this.world;
+    const settings = links.settings(this.from.node, this.to.node);
+    let delay = random.between(settings.delayMinMicros, settings.delayMaxMicros);
+    // A stream loses nothing: a lost segment is sent again, and everything behind it waits.
+    let resend = RETRANSMIT_MICROS;
+    for (let i = 0; i < RETRANSMITS_MAX && settings.loss > 0; i++) {
+      if (random.fraction() >= settings.loss) break;
+      delay += resend;
+      resend *= 2;
+    }
+    return delay;
   }
 }

@@ -17,6 +17,8 @@ import type { SimulatedProcess } from './simulated-process.ts';
 const DIAL_TIMEOUT_MICROS = 3_000_000;
 const DIAL_RETRY_MICROS = 50_000;
 const DIAL_MICROS = 200;
+/** From a write on a connection that the other machine does not know to the answer. */
+const RESET_MICROS = 400;
 const FIRST_FREE_PORT = 40_000;
 
 interface OpenPort {
@@ -33,6 +35,9 @@ export class SimulatedNetwork {
   readonly world: PipeWorld;
   private readonly ports = new Map<string, OpenPort>();
   private readonly pipes = new Map<string, Set<BytePipe>>();
+  private readonly ends = new Map<string, Set<StreamEnd>>();
+  /** Ends whose other end lost power, by the node that did. */
+  private readonly halfOpen = new Map<NodeId, StreamEnd[]>();
   private nextPort = FIRST_FREE_PORT;
 
   constructor(queue: EventQueue, links: LinkMatrix, random: Random) {
@@ -50,6 +55,13 @@ export class SimulatedNetwork {
     };
   }
 
+  /** Breaks every connection between two nodes; both ends learn it, what is on the way is lost. */
+  reset(a: NodeId, b: NodeId): number {
+    const ends = [...(this.ends.get(pairKey(a, b)) ?? [])];
+    for (const end of ends) end.reset();
+    return ends.length;
+  }
+
   private listen(
     process: SimulatedProcess,
     asked: string,
@@ -59,6 +71,9 @@ export class SimulatedNetwork {
     const address = asked.endsWith(':0') ? `${asked.slice(0, -1)}${this.nextPort++}` : asked;
     const taken = this.ports.get(address)?.process.alive ?? false;
     const port: OpenPort = { process, accept };
+    // The machine is back and knows nothing of old connections: it resets them when they are used.
+    for (const end of this.halfOpen.get(process.node) ?? []) end.strange = true;
+    this.halfOpen.delete(process.node);
     if (!taken) this.ports.set(address, port);
     const close = (): void => {
       if (this.ports.get(address) === port) this.ports.delete(address);
@@ -118,10 +133,33 @@ export class SimulatedNetwork {
     const back = this.pipe(port.process, process, far);
     near.join(there, back);
     far.join(back, there);
-    process.whenKilled(() => near.close());
-    port.process.whenKilled(() => far.close());
+    this.remember(pairKey(process.node, port.process.node), near, far);
+    const { node } = process;
+    process.whenKilled((silently) => this.ended(near, far, silently ? node : null));
+    const other = port.process.node;
+    port.process.whenKilled((silently) => this.ended(far, near, silently ? other : null));
     port.process.enter(() => port.accept(far));
     answer(null, near);
+  }
+
+  private ended(end: StreamEnd, other: StreamEnd, withoutPower: NodeId | null): void {
+    if (withoutPower === null) {
+      end.close();
+      return;
+    }
+    end.vanish();
+    const ends = this.halfOpen.get(withoutPower);
+    if (ends === undefined) this.halfOpen.set(withoutPower, [other]);
+    else ends.push(other);
+  }
+
+  private remember(key: string, near: StreamEnd, far: StreamEnd): void {
+    const known = this.ends.get(key) ?? new Set<StreamEnd>();
+    this.ends.set(key, known);
+    for (const end of [near, far]) {
+      known.add(end);
+      end.onForget = () => known.delete(end);
+    }
   }
 
   private pipe(from: SimulatedProcess, to: SimulatedProcess, sender: StreamEnd): BytePipe {
@@ -142,10 +180,17 @@ export class SimulatedNetwork {
   }
 }
 
+function pairKey(a: NodeId, b: NodeId): string {
+  return a < b ? `${a}-${b}` : `${b}-${a}`;
+}
+
 /** One end of a simulated connection. */
 class StreamEnd implements Connection {
   readonly remote: string;
   onClose: () => void = () => {};
+  onForget: () => void = () => {};
+  /** The machine at the other end restarted and does not know this connection. */
+  strange = false;
   private readonly queue: EventQueue;
   private readonly process: SimulatedProcess;
   private out: BytePipe | null = null;
@@ -182,6 +227,7 @@ class StreamEnd implements Connection {
   }
 
   write(parts: readonly Uint8Array[]): boolean {
+    if (this.strange) this.queue.after(RESET_MICROS, () => this.reset());
     return this.closed ? false : (this.out?.write(parts) ?? false);
   }
 
@@ -199,6 +245,19 @@ class StreamEnd implements Connection {
     this.shut('closed by the peer');
   }
 
+  /** The machine of this end loses power: nobody is told anything. */
+  vanish(): void {
+    this.closed = true;
+    this.onClose();
+    this.onForget();
+  }
+
+  /** The network breaks the connection under both ends. */
+  reset(): void {
+    if (this.closed) return;
+    this.process.enter(() => this.ended('connection reset'));
+  }
+
   drained(): void {
     if (!this.closed) this.handlers?.drained();
   }
@@ -214,5 +273,6 @@ class StreamEnd implements Connection {
     this.in?.setReading(true);
     this.out?.end(reason);
     this.onClose();
+    this.onForget();
   }
 }

@@ -14,7 +14,7 @@ export class SimulatedProcess {
   readonly node: NodeId;
   private state: 'running' | 'paused' | 'dead' = 'running';
   private waiting: (() => void)[] = [];
-  private readonly onKill: (() => void)[] = [];
+  private readonly onKill: ((silently: boolean) => void)[] = [];
 
   constructor(node: NodeId) {
     this.node = node;
@@ -46,15 +46,18 @@ export class SimulatedProcess {
     for (const callback of waiting) this.enter(callback);
   }
 
-  /** Ends it as SIGKILL does: nothing is called any more, its connections break. */
-  kill(): void {
+  /**
+   * Ends it: nothing is called any more. As after SIGKILL the system closes its connections; when
+   * its machine loses power (`silently`) nobody does, and the other ends do not know.
+   */
+  kill(silently = false): void {
     this.state = 'dead';
     this.waiting = [];
-    for (const callback of this.onKill.splice(0)) callback();
+    for (const callback of this.onKill.splice(0)) callback(silently);
   }
 
   /** Calls back when the process is killed. */
-  whenKilled(callback: () => void): void {
+  whenKilled(callback: (silently: boolean) => void): void {
     this.onKill.push(callback);
   }
 }

@@ -1,0 +1,4 @@
+import { plantedBugSuite } from '@quorate/engine-testkit';
+import { raft } from './index.ts';
+
+plantedBugSuite(raft);

@@ -1,0 +1,211 @@
+import { type Client, connectClient, type OperationResult } from '@quorate/client';
+import { nodeId } from '@quorate/consensus';
+import type { Random } from '@quorate/foundation';
+import type { KvCondition } from '@quorate/kv';
+import type { EventType, HistoryEvent, JsonValue, OperationName } from '@quorate/linearizability';
+import { tcpFrames } from '@quorate/transport';
+import { SimulatedClock, SimulatedProcess } from '../ports/simulated-process.ts';
+import { clientAddress, type HostWorld } from './host-world.ts';
+import { PADDING, textOf } from './store-ghost.ts';
+
+/** Node ids of clients start here, so that links to clients can be cut like any other. */
+export const FIRST_CLIENT_NODE = 101;
+const NANOS_PER_MICRO = 1000;
+const ENCODER = new TextEncoder();
+
+interface Planned {
+  readonly f: OperationName;
+  readonly key: string;
+  /** The argument as the history has it. */
+  readonly value: JsonValue | undefined;
+  readonly written: string;
+  readonly condition: KvCondition;
+}
+
+/** Counts of all clients of a run. */
+export interface LoadCounts {
+  invoked: number;
+  ok: number;
+  failed: number;
+  unknown: number;
+}
+
+/**
+ * The clients of a run: production clients with sessions and retries, each with some logical
+ * processes that have one operation in flight. Everything asked and answered goes into a history.
+ */
+export class ClientLoad<M> {
+  readonly history: HistoryEvent[] = [];
+  readonly counts: LoadCounts = { invoked: 0, ok: 0, failed: 0, unknown: 0 };
+  private readonly world: HostWorld<M>;
+  private readonly clients: Client[] = [];
+  private readonly random: Random;
+  /** What each key was last seen to hold, so that some compare-and-sets succeed. */
+  private readonly lastSeen = new Map<string, string | null>();
+  private nextProcess = 0;
+  private values = 0;
+  private running = false;
+  private open = 0;
+
+  constructor(world: HostWorld<M>) {
+    const { swarm, network, queue, ids } = world;
+    this.world = world;
+    this.random = world.random.split('load');
+    for (let i = 0; i < swarm.clients; i++) {
+      const process = new SimulatedProcess(nodeId(FIRST_CLIENT_NODE + i));
+      const random = world.random.split(`client ${i}`);
+      this.clients.push(
+        connectClient({
+          network: tcpFrames(network.netOf(process)),
+          addresses: ids.map(clientAddress),
+          clock: new SimulatedClock(queue, process, random.split('clock')),
+          random,
+          session: !(swarm.sessionlessClients && i % 2 === 1),
+          timeoutMicros: swarm.operationTimeoutMicros,
+        }),
+      );
+    }
+  }
+
+  /** Operations asked and not answered. */
+  get pending(): number {
+    return this.open;
+  }
+
+  start(): void {
+    this.running = true;
+    this.clients.forEach((client, i) => {
+      for (let n = 0; n < this.world.swarm.clientConcurrency; n++) this.next(client, i, n);
+    });
+  }
+
+  /** No operation begins after this. */
+  stop(): void {
+    this.running = false;
+  }
+
+  /** Reads every key once, as the last thing that a history holds. */
+  readBack(): void {
+    const client = this.clients[0] as Client;
+    for (let i = 0; i < this.world.swarm.keys; i++) {
+      const plan = { f: 'read', key: `k${i}`, value: undefined, written: '' } as const;
+      this.run(client, this.nextProcess++, { ...plan, condition: { kind: 'none' } }, () => {});
+    }
+  }
+
+  /** Ends the clients and counts what they did. */
+  close(): void {
+    const { probes } = this.world;
+    for (const client of this.clients) {
+      const { retries, redirects } = client.counters();
+      probes.hit('clientRetried', retries);
+      probes.hit('clientRedirected', redirects);
+      client.close();
+    }
+  }
+
+  /** One logical process: an operation, a pause, the next one; a new process after an unknown. */
+  private next(client: Client, number: number, lane: number): void {
+    const random = this.random.split(`${number}/${lane}`);
+    let process = this.nextProcess++;
+    const again = (result: OperationResult | null): void => {
+      if (result?.outcome === 'unknown') process = this.nextProcess++;
+      const pause = 1 + random.below(this.world.swarm.thinkMaxMicros);
+      this.world.queue.after(pause, () => {
+        if (this.running) this.run(client, process, this.plan(random), again);
+      });
+    };
+    again(null);
+  }
+
+  private plan(random: Random): Planned {
+    const { keys } = this.world.swarm;
+    const key = `k${random.below(keys)}`;
+    const kind = random.below(10);
+    const condition: KvCondition = { kind: 'none' };
+    if (kind < 4) return { f: 'read', key, value: undefined, written: '', condition };
+    if (kind === 4) return { f: 'delete', key, value: undefined, written: '', condition };
+    const written = `v${++this.values}`;
+    if (kind < 8) return { f: 'write', key, value: written, written, condition };
+    const expected = this.lastSeen.get(key) ?? null;
+    const found = (text: string): KvCondition => ({ kind: 'value', value: this.padded(text) });
+    return {
+      ...{ f: 'cas', key, value: [expected, written], written },
+      condition: expected === null ? { kind: 'absent' } : found(expected),
+    };
+  }
+
+  private run(
+    client: Client,
+    process: number,
+    plan: Planned,
+    ended: (result: OperationResult) => void,
+  ): void {
+    const key = ENCODER.encode(plan.key);
+    this.open++;
+    this.counts.invoked++;
+    this.record(process, 'invoke', plan, plan.value);
+    const done = (result: OperationResult): void => {
+      this.open--;
+      this.finish(process, plan, result);
+      ended(result);
+    };
+    if (plan.f === 'read') client.get(key, {}, done);
+    else if (plan.f === 'delete') client.delete(key, {}, done);
+    else client.put(key, this.padded(plan.written), { condition: plan.condition }, done);
+  }
+
+  private finish(process: number, plan: Planned, result: OperationResult): void {
+    const { store, probes } = this.world;
+    const { outcome, value, revision } = result;
+    this.world.note(FIRST_CLIENT_NODE, outcome, () => describe(process, plan, result), revision);
+    if (outcome === 'unknown') {
+      this.counts.unknown++;
+      if (plan.written !== '') probes.hit('writeUnknown');
+      this.record(process, 'info', plan, plan.value);
+    } else if (outcome === 'fail') {
+      this.counts.failed++;
+      if (plan.written !== '') store.failedForGood(plan.written);
+      this.record(process, 'fail', plan, plan.value);
+    } else {
+      this.counts.ok++;
+      const seen = plan.f === 'read' ? (value === null ? null : textOf(value)) : plan.value;
+      if (plan.f === 'read' && value !== null) store.seen(textOf(value), revision);
+      if (plan.written !== '') store.acknowledged(plan.written, revision);
+      this.remember(plan, seen);
+      this.record(process, 'ok', plan, seen);
+    }
+  }
+
+  private remember(plan: Planned, seen: JsonValue | undefined): void {
+    if (plan.f === 'read') this.lastSeen.set(plan.key, seen as string | null);
+    else this.lastSeen.set(plan.key, plan.f === 'delete' ? null : plan.written);
+  }
+
+  private record(
+    process: number,
+    type: EventType,
+    plan: Planned,
+    value: JsonValue | undefined,
+  ): void {
+    const time = this.world.queue.now() * NANOS_PER_MICRO;
+    const base = { time, process, type, f: plan.f, key: plan.key };
+    this.history.push(value === undefined ? base : { ...base, value });
+  }
+
+  /** The same text always has the same bytes, so that a condition can name a value. */
+  private padded(text: string): Uint8Array {
+    const bytes = ENCODER.encode(text);
+    const { valueBytesMax } = this.world.swarm;
+    const length = Math.max(bytes.length, valueBytesMax);
+    const padded = new Uint8Array(length).fill(PADDING);
+    padded.set(bytes);
+    return padded;
+  }
+}
+
+function describe(process: number, plan: Planned, result: OperationResult): string {
+  const value = result.value === null ? '' : ` = ${textOf(result.value)}`;
+  const code = result.code === null ? '' : ` ${result.code}`;
+  return `process ${process} ${plan.f} ${plan.key} ${plan.written}${value}${code}`;
+}

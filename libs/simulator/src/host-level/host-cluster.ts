@@ -1,0 +1,177 @@
+import { type NodeId, nodeId } from '@quorate/consensus';
+import { createRandom, type Random, required } from '@quorate/foundation';
+import { nodeRecordCodec } from '@quorate/wal';
+import { EventQueue } from '../event-queue.ts';
+import { SimulationFailure } from '../failure.ts';
+import { LinkMatrix } from '../link-matrix.ts';
+import { DEFAULT_NETWORK } from '../options.ts';
+import { SimulatedNetwork } from '../ports/simulated-net.ts';
+import { Trace } from '../trace.ts';
+import { ClientLoad } from './client-load.ts';
+import { HostNode } from './host-node.ts';
+import type { HostRunOptions, SwarmOptions } from './host-options.ts';
+import type { HostWorld } from './host-world.ts';
+import { LinkEffects } from './link-effects.ts';
+import type { FrameWatch } from './observed-transport.ts';
+import { ProbeCounts } from './probes.ts';
+import { ReplicaGhost } from './replica-ghost.ts';
+import { StoreGhost } from './store-ghost.ts';
+import { drawSwarm } from './swarm.ts';
+
+/** Events of one run; more is a cluster that feeds itself (V4). */
+const EVENTS_MAX = 20_000_000;
+const TRACE_EVENTS = 40;
+/** Events between two looks at the condition that a run waits for. */
+const LOOK_EVERY = 16;
+
+/** What travelled between replicas. */
+export interface FrameCounts {
+  sent: number;
+  sentBytes: number;
+  delivered: number;
+}
+
+/** Production replicas and clients on one virtual time, with an all-knowing ghost beside them. */
+export class HostCluster<M> {
+  readonly world: HostWorld<M>;
+  readonly nodes: readonly HostNode<M>[];
+  readonly load: ClientLoad<M>;
+  readonly effects: LinkEffects;
+  readonly frames: FrameCounts = { sent: 0, sentBytes: 0, delivered: 0 };
+  readonly random: Random;
+  events = 0;
+  private readonly trace: Trace;
+  private readonly options: HostRunOptions<M>;
+
+  constructor(options: HostRunOptions<M>) {
+    this.options = options;
+    this.trace = new Trace(options.traceEventsMax ?? TRACE_EVENTS);
+    this.random = createRandom(options.seed);
+    const drawn = drawSwarm(this.random.split('swarm'));
+    const nodes = options.nodes ?? options.swarm?.nodes ?? drawn.nodes;
+    this.world = this.build({ ...drawn, ...options.swarm, nodes });
+    this.effects = new LinkEffects(this.world.links);
+    this.nodes = this.world.ids.map((id) => new HostNode(this.world, id));
+    this.load = new ClientLoad(this.world);
+    for (const node of this.nodes) node.start();
+  }
+
+  /** Runs until `done` holds or the time is up; true when it came to hold. */
+  runUntil(micros: number, done: () => boolean = () => false): boolean {
+    const { queue } = this.world;
+    // A condition looks at every replica, so it is asked after some events only.
+    while (this.events % LOOK_EVERY !== 0 || !done()) {
+      if (!queue.runNext(micros)) {
+        queue.advanceTo(micros);
+        return done();
+      }
+      this.events++;
+      this.trace.number(queue.now());
+      if (this.events > EVENTS_MAX) this.fail('V4', `more than ${EVENTS_MAX} events`);
+    }
+    return true;
+  }
+
+  node(id: NodeId): HostNode<M> {
+    return required(this.nodes[id - 1], `node ${id}`);
+  }
+
+  /** The serving leader of the highest round, or null. */
+  leader(): HostNode<M> | null {
+    let best: HostNode<M> | null = null;
+    let bestRound = -1;
+    for (const node of this.nodes) {
+      const status = node.replica?.status().engine;
+      if (status?.role !== 'leader' || !status.serving || status.round <= bestRound) continue;
+      best = node;
+      bestRound = status.round;
+    }
+    return best;
+  }
+
+  /** Equal for equal seeds, options and builds. */
+  hash(): string {
+    return this.trace.hash();
+  }
+
+  /** The last events, for people. */
+  lastEvents(): string[] {
+    return this.trace.tail();
+  }
+
+  /** One line about each node. */
+  picture(): string {
+    const one = (node: HostNode<M>): string => {
+      if (!node.isUp) return `${node.id} down ${node.refusedFor ?? ''}`;
+      const { replica } = node;
+      if (replica === null) return `${node.id} starting`;
+      const { role, phase, round, commitIndex, lastIndex } = replica.status().engine;
+      const paused = node.isPaused ? ' paused' : '';
+      const indexes = `applied ${replica.appliedIndex} commit ${commitIndex}/${lastIndex}`;
+      return `${node.id} ${role}/${phase} round ${round} ${indexes}${paused}`;
+    };
+    return this.nodes.map(one).join('; ');
+  }
+
+  /** Stops the run. */
+  readonly fail = (invariant: string, message: string): never => {
+    const text = `${message}; at ${this.world.queue.now()} us; ${this.picture()}`;
+    const failure = { invariant, seed: this.options.seed, message: text };
+    throw new SimulationFailure(failure, this.lastEvents());
+  };
+
+  private build(swarm: SwarmOptions): HostWorld<M> {
+    const { random, fail } = this;
+    const queue = new EventQueue();
+    const links = new LinkMatrix({
+      ...DEFAULT_NETWORK,
+      delayMinMicros: swarm.linkDelayMinMicros,
+      delayMaxMicros: swarm.linkDelayMaxMicros,
+    });
+    const ids = Array.from({ length: swarm.nodes }, (_, i) => nodeId(i + 1));
+    const probes = new ProbeCounts();
+    const { crc32 } = nodeRecordCodec();
+    const { protocol, rules } = this.options;
+    return {
+      ...{ protocol, ids, queue, links, random, swarm, probes, fail },
+      network: new SimulatedNetwork(queue, links, random.split('network')),
+      ghost: new ReplicaGhost(ids, { rules, fail, crc32, probes }),
+      store: new StoreGhost(fail, crc32, probes),
+      frames: this.watchFrames(probes),
+      note: (node, kind, detail, number = 0) => this.note(node, kind, detail, number),
+    };
+  }
+
+  private watchFrames(probes: ProbeCounts): FrameWatch {
+    return {
+      sent: (_from, to, bytes) => {
+        this.frames.sent++;
+        this.frames.sentBytes += bytes;
+        this.trace.number(to * 1e6 + bytes);
+      },
+      delivered: () => {
+        this.frames.delivered++;
+      },
+      session: (node, peer, started) => {
+        if (!started) probes.hit('sessionReset');
+        this.note(node, started ? 'connected' : 'disconnected', () => `${peer}`, peer);
+      },
+    };
+  }
+
+  private note(node: number, kind: string, detail: () => string, number: number): void {
+    const at = this.world.queue.now();
+    this.trace.text(kind);
+    this.trace.number(node * 2 ** 32 + number);
+    if (kind !== 'ready') this.trace.line(() => `${at} ${node} ${kind} ${detail()}`);
+    this.options.onTrace?.(
+      JSON.stringify({
+        at,
+        node,
+        event: kind,
+        ...(number === 0 ? {} : { number }),
+        detail: detail(),
+      }),
+    );
+  }
+}

@@ -1,0 +1,86 @@
+import type { EngineConfig, Protocol } from '@quorate/consensus';
+import type { FaultEvent, HostFaultKind } from './fault-schedule.ts';
+
+/** What more than agreement may be checked of a protocol, said by whoever injects it. */
+export interface ProtocolRules {
+  /** At most one node ever leads in a round (Raft R1, ZAB Z1); false where nodes share a round. */
+  readonly oneLeaderPerRound: boolean;
+  /** A `promise` record names the node voted for: at most one a round and node (Raft R2). */
+  readonly oneVotePerRound: boolean;
+  /** The first event after which a node counts as the leader of its round. */
+  readonly leadsFrom: 'elected' | 'serving';
+}
+
+/** Rules that every protocol keeps. */
+export const RULES_OF_ALL: ProtocolRules = {
+  oneLeaderPerRound: false,
+  oneVotePerRound: false,
+  leadsFrom: 'serving',
+};
+
+/** One run of production replicas on virtual time. */
+export interface HostRunOptions<M> {
+  readonly protocol: Protocol<M>;
+  readonly rules: ProtocolRules;
+  /** All randomness of the run comes from it. */
+  readonly seed: number;
+  /** The number of replicas; drawn from the seed when it is not given. */
+  readonly nodes?: number;
+  /** The fault kinds to draw from; all of them when not given. An empty list means none. */
+  readonly faults?: readonly HostFaultKind[];
+  /** Numbers of fault events that do not strike: what the shrinker found to be of no matter. */
+  readonly drop?: readonly number[];
+  /** Replaces the drawn schedule: scripted stories. */
+  readonly schedule?: readonly FaultEvent[];
+  /** Changes of what the seed draws; for scripted stories and tests of the simulator. */
+  readonly swarm?: Partial<SwarmOptions>;
+  /** The length of the phase with faults; default 60 s of virtual time. */
+  readonly safetyMicros?: number;
+  /** Events kept for the report of a failure; default 40. */
+  readonly traceEventsMax?: number;
+  /** Takes every event as one line of JSON; changes nothing in the run. */
+  readonly onTrace?: (line: string) => void;
+}
+
+/** What one seed draws besides its faults: sizes, timings and limits (swarm testing). */
+export interface SwarmOptions {
+  readonly nodes: number;
+  readonly timing: Pick<
+    EngineConfig,
+    'heartbeatMicros' | 'electionTimeoutMinMicros' | 'electionTimeoutMaxMicros' | 'detector'
+  >;
+  readonly linkDelayMinMicros: number;
+  readonly linkDelayMaxMicros: number;
+  readonly timersLateMaxMicros: number;
+  readonly diskReadMicros: number;
+  readonly diskWriteMicros: number;
+  readonly diskSyncMicros: number;
+  readonly segmentBytes: number;
+  readonly writeThrough: boolean;
+  readonly snapshotEveryEntries: number;
+  /** Commands a batch: 1 is legal. */
+  readonly commandsMax: number;
+  readonly inFlightBatchesMax: number;
+  readonly proposalsQueuedMax: number;
+  readonly readiesUnpersistedMax: number;
+  readonly applyBytesMax: number;
+  readonly appendEntriesMax: number;
+  readonly appendBytesMax: number;
+  readonly inflightMessagesMax: number;
+  readonly uncommittedEntriesMax: number;
+  readonly logTailBytesMin: number;
+  readonly logTailBytesMax: number;
+  readonly syncBytesMax: number;
+  readonly clients: number;
+  /** Operations that one client has in flight at most. */
+  readonly clientConcurrency: number;
+  readonly keys: number;
+  readonly valueBytesMax: number;
+  readonly thinkMaxMicros: number;
+  readonly operationTimeoutMicros: number;
+  /** Every second client works without a session when true. */
+  readonly sessionlessClients: boolean;
+  /** Mean time between two faults, and the longest that one lasts. */
+  readonly faultEveryMicros: number;
+  readonly faultLastsMaxMicros: number;
+}

@@ -1,0 +1,34 @@
+import type { NodeId, Protocol } from '@quorate/consensus';
+import type { Random } from '@quorate/foundation';
+import type { Fail } from '../engine-level/ghost-state.ts';
+import type { EventQueue } from '../event-queue.ts';
+import type { LinkMatrix } from '../link-matrix.ts';
+import type { SimulatedNetwork } from '../ports/simulated-net.ts';
+import type { SwarmOptions } from './host-options.ts';
+import type { FrameWatch } from './observed-transport.ts';
+import type { ProbeCounts } from './probes.ts';
+import type { ReplicaGhost } from './replica-ghost.ts';
+import type { StoreGhost } from './store-ghost.ts';
+
+/** What all nodes and clients of one run share. */
+export interface HostWorld<M> {
+  readonly protocol: Protocol<M>;
+  readonly ids: readonly NodeId[];
+  readonly queue: EventQueue;
+  readonly links: LinkMatrix;
+  readonly network: SimulatedNetwork;
+  readonly random: Random;
+  readonly swarm: SwarmOptions;
+  readonly ghost: ReplicaGhost;
+  readonly store: StoreGhost;
+  readonly probes: ProbeCounts;
+  readonly frames: FrameWatch;
+  readonly fail: Fail;
+  /** Notes an event: into the trace hash by its kind and number, and as a line for people. */
+  note(node: number, kind: string, detail: () => string, number?: number): void;
+}
+
+/** Where a replica listens for its peers. */
+export const peerAddress = (id: number): string => `node-${id}:7000`;
+/** Where a replica listens for clients. */
+export const clientAddress = (id: number): string => `node-${id}:8000`;

@@ -1,0 +1,66 @@
+import type { NodeId } from '@quorate/consensus';
+import type { LinkMatrix } from '../link-matrix.ts';
+
+/** What one fault does to one direction of a link. */
+export interface LinkEffect {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly cut?: boolean;
+  /** Added to the delay of each piece. */
+  readonly delayMicros?: number;
+  readonly loss?: number;
+}
+
+/**
+ * The faults of links in force. They overlap: a link is cut while any of them cuts it, and its
+ * delay and loss are the largest of all. So each ends by itself, whatever else goes on.
+ */
+export class LinkEffects {
+  private readonly links: LinkMatrix;
+  private readonly active = new Set<LinkEffect>();
+
+  constructor(links: LinkMatrix) {
+    this.links = links;
+  }
+
+  /** Puts effects in force; returns how to end them. */
+  install(effects: readonly LinkEffect[]): () => void {
+    for (const effect of effects) this.active.add(effect);
+    this.refresh(effects);
+    return () => {
+      for (const effect of effects) this.active.delete(effect);
+      this.refresh(effects);
+    };
+  }
+
+  private refresh(changed: readonly LinkEffect[]): void {
+    const seen = new Set<string>();
+    for (const { from, to } of changed) {
+      const key = `${from}>${to}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      this.apply(from, to);
+    }
+  }
+
+  private apply(from: NodeId, to: NodeId): void {
+    const { links } = this;
+    let cut = false;
+    let delayMicros = 0;
+    let loss = 0;
+    for (const effect of this.active) {
+      if (effect.from !== from || effect.to !== to) continue;
+      cut ||= effect.cut ?? false;
+      delayMicros = Math.max(delayMicros, effect.delayMicros ?? 0);
+      loss = Math.max(loss, effect.loss ?? 0);
+    }
+    const { delayMinMicros, delayMaxMicros } = links.usual;
+    links.override(from, to, {
+      delayMinMicros: delayMinMicros + Math.floor(delayMicros / 2),
+      delayMaxMicros: delayMaxMicros + delayMicros,
+      loss,
+    });
+    if (cut && !links.isCut(from, to)) links.cut(from, to);
+    if (!cut) links.mend(from, to);
+  }
+}

@@ -1,0 +1,185 @@
+import type {
+  ConsensusEngine,
+  EngineStatus,
+  Instant,
+  LogIndex,
+  Membership,
+  MessageCodec,
+  NodeId,
+  Protocol,
+  ReadLevel,
+  Ready,
+  ReadyNumber,
+  RequestStatus,
+  SnapshotDescription,
+  SnapshotMeta,
+  Ticket,
+  WalRecord,
+} from '@quorate/consensus';
+import type { ObservedWal } from './observed-wal.ts';
+import type { ReplicaGhost } from './replica-ghost.ts';
+
+/** A status builds objects, so it is looked at after one Ready in so many. */
+const STATUS_EVERY = 8;
+
+/**
+ * What one incarnation said and when it may leave: messages that must wait for the disk, by the
+ * object that the engine gave out and by the bytes that the codec made of it.
+ */
+export class SpeechRecord {
+  private readonly byMessage = new WeakMap<object, number>();
+  private readonly byParts = new WeakMap<object, number>();
+
+  /** The message may leave once so many batches of the log are durable. */
+  waits(message: object, batches: number): void {
+    this.byMessage.set(message, batches);
+  }
+
+  encoded(message: object, parts: object): void {
+    const batches = this.byMessage.get(message);
+    if (batches !== undefined) this.byParts.set(parts, batches);
+  }
+
+  /** The batches that must be durable before these bytes leave; 0 when none. */
+  batchesBefore(parts: object): number {
+    return this.byParts.get(parts) ?? 0;
+  }
+}
+
+/** Who watches one incarnation of one node. */
+export interface Watch {
+  readonly node: NodeId;
+  readonly ghost: ReplicaGhost;
+  readonly wal: ObservedWal;
+  readonly speech: SpeechRecord;
+  /** Told of every Ready, for the trace. */
+  readonly onReady: (ready: Ready<unknown>) => void;
+}
+
+/** The same protocol with engines that the ghost watches; it changes nothing of what they do. */
+export function observed<M>(protocol: Protocol<M>, watch: Watch): Protocol<M> {
+  return {
+    ...protocol,
+    createCodec: (records) => observedCodec(protocol.createCodec(records), watch.speech),
+    describeMessage: (message) => protocol.describeMessage(message),
+    open: (config, random, snapshot, records) => {
+      const engine = protocol.open(config, random, snapshot, records);
+      watch.ghost.opened(watch.node, snapshot?.index ?? 0, engine.status());
+      return new ObservedEngine(engine, watch);
+    },
+  };
+}
+
+function observedCodec<M>(codec: MessageCodec<M>, speech: SpeechRecord): MessageCodec<M> {
+  return {
+    encode: (message) => {
+      const parts = codec.encode(message);
+      speech.encoded(message as object, parts);
+      return parts;
+    },
+    decode: (bytes) => codec.decode(bytes),
+  };
+}
+
+class ObservedEngine<M> implements ConsensusEngine<M> {
+  private readonly engine: ConsensusEngine<M>;
+  private readonly watch: Watch;
+  private readies = 0;
+
+  constructor(engine: ConsensusEngine<M>, watch: Watch) {
+    this.engine = engine;
+    this.watch = watch;
+  }
+
+  takeReady(): Ready<M> {
+    const { node, ghost, wal, speech } = this.watch;
+    const ready = this.engine.takeReady();
+    const batches = wal.appends + (ready.records.length > 0 ? 1 : 0);
+    for (const { message } of ready.messagesAfterPersist) speech.waits(message as object, batches);
+    ghost.taken(node, ready);
+    this.readies++;
+    if (this.readies % STATUS_EVERY === 0 || ready.events.length > 0) {
+      const status = this.engine.status();
+      ghost.looked(node, status);
+      for (const event of ready.events) ghost.told(node, event, status);
+    }
+    this.watch.onReady(ready);
+    return ready;
+  }
+
+  clock(now: Instant): void {
+    this.engine.clock(now);
+  }
+
+  tick(): void {
+    this.engine.tick();
+  }
+
+  nextDeadline(): Instant | null {
+    return this.engine.nextDeadline();
+  }
+
+  step(from: NodeId, message: M): void {
+    this.engine.step(from, message);
+  }
+
+  peerConnected(peer: NodeId): void {
+    this.engine.peerConnected(peer);
+  }
+
+  peerDisconnected(peer: NodeId): void {
+    this.engine.peerDisconnected(peer);
+  }
+
+  propose(payload: Uint8Array, ticket: Ticket): RequestStatus {
+    return this.engine.propose(payload, ticket);
+  }
+
+  read(level: ReadLevel, ticket: Ticket): RequestStatus {
+    return this.engine.read(level, ticket);
+  }
+
+  changeMembership(target: Membership, ticket: Ticket): RequestStatus {
+    return this.engine.changeMembership(target, ticket);
+  }
+
+  transferLeadership(to: NodeId, ticket: Ticket): RequestStatus {
+    return this.engine.transferLeadership(to, ticket);
+  }
+
+  persisted(upTo: ReadyNumber): void {
+    this.engine.persisted(upTo);
+  }
+
+  applied(upTo: LogIndex): void {
+    this.engine.applied(upTo);
+  }
+
+  describeSnapshot(index: LogIndex): SnapshotDescription {
+    return this.engine.describeSnapshot(index);
+  }
+
+  snapshotTaken(meta: SnapshotMeta): void {
+    this.engine.snapshotTaken(meta);
+  }
+
+  snapshotOffered(from: NodeId, meta: SnapshotMeta): void {
+    this.engine.snapshotOffered(from, meta);
+  }
+
+  snapshotSent(to: NodeId, delivered: boolean): void {
+    this.engine.snapshotSent(to, delivered);
+  }
+
+  hasReady(): boolean {
+    return this.engine.hasReady();
+  }
+
+  checkpoint(): WalRecord[] {
+    return this.engine.checkpoint();
+  }
+
+  status(): EngineStatus {
+    return this.engine.status();
+  }
+}

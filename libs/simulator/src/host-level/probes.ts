@@ -1,0 +1,54 @@
+/**
+ * The places that a campaign must reach, each named by what happened there. A probe without a hit
+ * in a whole campaign means that the random search does not test what it claims to.
+ */
+export const PROBES = [
+  'elected',
+  'candidacyFailed',
+  'steppedDown',
+  'leaderChangedByFault',
+  'snapshotTaken',
+  'snapshotInstalled',
+  'restoredAtStart',
+  'segmentRolled',
+  'segmentReleased',
+  'tornTailCut',
+  'recoveredClean',
+  'killedWithBatchesInFlight',
+  'powerCutWithBatchesInFlight',
+  'powerCutMidWrite',
+  'allPowerCut',
+  'startInterrupted',
+  'diskErrorStopped',
+  'noSpaceRefused',
+  'bitFlipRefused',
+  'pressed',
+  'sessionReset',
+  'batchOfSeveral',
+  'retryAnsweredFromSession',
+  'casMismatch',
+  'writeUnknown',
+  'definiteFailure',
+  'clientRedirected',
+  'clientRetried',
+  'readAtFollower',
+  'commitBehindOldRound',
+  'suffixRemoved',
+] as const;
+/** One of {@link PROBES}. */
+export type Probe = (typeof PROBES)[number];
+
+/** Hits of each probe in one run. */
+export class ProbeCounts {
+  private readonly counts = new Map<Probe, number>();
+
+  hit(probe: Probe, times = 1): void {
+    if (times > 0) this.counts.set(probe, (this.counts.get(probe) ?? 0) + times);
+  }
+
+  /** All probes with their hits, in the order of {@link PROBES}. */
+  all(): Record<Probe, number> {
+    const entries = PROBES.map((probe) => [probe, this.counts.get(probe) ?? 0] as const);
+    return Object.fromEntries(entries) as Record<Probe, number>;
+  }
+}

@@ -1,0 +1,248 @@
+import {
+  type EngineEvent,
+  type EngineStatus,
+  type NodeId,
+  type Ready,
+  RecordKind,
+  type WalRecord,
+} from '@quorate/consensus';
+import type { Crc32 } from '@quorate/foundation';
+import { majority } from '@quorate/quorum';
+import type { Fail } from '../engine-level/ghost-state.ts';
+import { DurableFacts, entryMark } from './durable-facts.ts';
+import type { ProtocolRules } from './host-options.ts';
+import type { ProbeCounts } from './probes.ts';
+
+/** What the ghost knows of one node, over all its incarnations. */
+interface NodeGhost {
+  durable: DurableFacts;
+  /** Batches appended and not yet done, oldest first: each may or may not survive a crash. */
+  inFlight: (readonly WalRecord[])[];
+  /** The next index that the running incarnation announces as committed. */
+  nextIndex: number;
+  status: EngineStatus | null;
+  /** The highest promise ever handed to the log. */
+  promisedRound: number;
+  readonly votes: Map<number, number>;
+}
+
+/**
+ * What an all-knowing observer remembers of the replicas of a run: what each announced, what would
+ * survive a power cut of it now, who led. The names of the checks are those of the safety net. No
+ * replica sees it, and nothing in it is ever forgotten.
+ */
+export class ReplicaGhost {
+  /** Marks of the committed entries, from index 1; the first announcement counts for ever. */
+  readonly committed: number[] = [0];
+  private readonly nodes = new Map<NodeId, NodeGhost>();
+  private readonly leaders = new Map<number, NodeId>();
+  private highestLedRound = 0;
+  private readonly rules: ProtocolRules;
+  private readonly fail: Fail;
+  private readonly crc32: Crc32;
+  private readonly probes: ProbeCounts;
+
+  constructor(
+    ids: readonly NodeId[],
+    parts: {
+      readonly rules: ProtocolRules;
+      readonly fail: Fail;
+      readonly crc32: Crc32;
+      readonly probes: ProbeCounts;
+    },
+  ) {
+    this.rules = parts.rules;
+    this.fail = parts.fail;
+    this.crc32 = parts.crc32;
+    this.probes = parts.probes;
+    for (const id of ids) {
+      this.nodes.set(id, {
+        durable: new DurableFacts(this.crc32),
+        inFlight: [],
+        nextIndex: 1,
+        status: null,
+        promisedRound: 0,
+        votes: new Map(),
+      });
+    }
+  }
+
+  /** The highest index that any replica announced. */
+  get committedIndex(): number {
+    return this.committed.length - 1;
+  }
+
+  /** Batches of a node that are on their way to its disk. */
+  batchesInFlight(id: NodeId): number {
+    return this.of(id).inFlight.length;
+  }
+
+  /** A node's process ended: what was in flight may or may not come back. */
+  crashed(id: NodeId): void {
+    this.of(id).status = null;
+  }
+
+  /**
+   * A log was opened: it must give back everything durable (S1, K3), unless a batch in flight at
+   * the crash replaced it, and from now on answers for all that it gave back.
+   */
+  recovered(id: NodeId, records: Iterable<WalRecord>): void {
+    const node = this.of(id);
+    const facts = new DurableFacts(this.crc32);
+    facts.fold(records);
+    const lost = (what: string): never => this.fail('S1', `node ${id} came back without ${what}`);
+    if (facts.promisedRound < node.durable.promisedRound) {
+      lost(`its promise of round ${node.durable.promisedRound}: ${facts.promisedRound}`);
+    }
+    if (facts.snapshotIndex < node.durable.snapshotIndex) {
+      lost(`its snapshot ${node.durable.snapshotIndex}: ${facts.snapshotIndex}`);
+    }
+    const replacedFrom = lowestReplaced(node.inFlight);
+    for (const [index, mark] of node.durable.entries) {
+      if (facts.holds(index, mark) || index >= replacedFrom) continue;
+      lost(`its durable entry ${index}; snapshot ${facts.snapshotIndex}, last ${facts.lastIndex}`);
+    }
+    node.durable = facts;
+    node.inFlight = [];
+  }
+
+  /** An engine was opened over a snapshot (0: none). */
+  opened(id: NodeId, snapshotIndex: number, status: EngineStatus): void {
+    const node = this.of(id);
+    if (status.round < node.durable.promisedRound) {
+      this.fail('C6', `node ${id} forgot round ${node.durable.promisedRound}: ${status.round}`);
+    }
+    node.nextIndex = snapshotIndex + 1;
+    node.status = null;
+  }
+
+  /** A batch went to the log. */
+  appended(id: NodeId, records: readonly WalRecord[]): void {
+    const node = this.of(id);
+    node.inFlight.push(records);
+    for (const record of records) {
+      if (record.kind !== RecordKind.promise) continue;
+      if (record.round < node.promisedRound) {
+        this.fail('C6', `node ${id} promises ${record.round} after ${node.promisedRound}`);
+      }
+      node.promisedRound = record.round;
+      if (!this.rules.oneVotePerRound || record.node === 0) continue;
+      const before = node.votes.get(record.round);
+      if (before !== undefined && before !== record.node) {
+        const text = `node ${id} votes for ${before} and ${record.node} in round ${record.round}`;
+        this.fail('R2', text);
+      }
+      node.votes.set(record.round, record.node);
+    }
+  }
+
+  /** The oldest batch in flight became durable, as the log says. */
+  persisted(id: NodeId): void {
+    const node = this.of(id);
+    const batch = node.inFlight.shift();
+    if (batch === undefined) this.fail('simulation', `node ${id} persisted what it did not append`);
+    else this.probes.hit('suffixRemoved', node.durable.fold(batch) > 0 ? 1 : 0);
+  }
+
+  /** A Ready was taken: C3, C4, C5. */
+  taken<M>(id: NodeId, ready: Ready<M>): void {
+    const node = this.of(id);
+    const { snapshotToInstall: installed } = ready;
+    if (installed !== null) {
+      if (installed.index < node.nextIndex) {
+        this.fail('C5', `node ${id} installs ${installed.index} behind ${node.nextIndex - 1}`);
+      }
+      if (installed.index > this.committedIndex) {
+        this.fail('C3', `node ${id} installs ${installed.index}, which nobody committed`);
+      }
+      node.nextIndex = installed.index + 1;
+    }
+    for (const { index, type, payload } of ready.committed) {
+      if (index !== node.nextIndex) {
+        this.fail('C5', `node ${id} announced ${index} instead of ${node.nextIndex}`);
+      }
+      node.nextIndex++;
+      this.announced(id, index, entryMark(this.crc32, type, payload));
+    }
+  }
+
+  /** After a turn: C6 and the order of the indexes. */
+  looked(id: NodeId, status: EngineStatus): void {
+    const node = this.of(id);
+    const last = node.status;
+    node.status = status;
+    const { snapshotIndex, commitIndex, lastIndex, round } = status;
+    if (snapshotIndex > commitIndex || commitIndex > lastIndex) {
+      const indexes = `${snapshotIndex}, ${commitIndex}, ${lastIndex}`;
+      this.fail('C6', `node ${id}: snapshot <= commit <= last does not hold: ${indexes}`);
+    }
+    if (last === null) return;
+    const back = (what: string, from: number, to: number): void => {
+      if (to < from) this.fail('C6', `node ${id}: ${what} goes back from ${from} to ${to}`);
+    };
+    back('round', last.round, round);
+    back('commit', last.commitIndex, commitIndex);
+    back('snapshot', last.snapshotIndex, snapshotIndex);
+  }
+
+  /** An engine told an event: R1 and Z1, R5 and Z10. */
+  told(id: NodeId, event: EngineEvent, status: EngineStatus): void {
+    if (event.kind === 'elected') this.probes.hit('elected');
+    if (event.kind === 'candidacyFailed') this.probes.hit('candidacyFailed');
+    if (event.kind === 'steppedDown') this.probes.hit('steppedDown');
+    if (event.kind === this.rules.leadsFrom && this.rules.oneLeaderPerRound) {
+      const other = this.leaders.get(event.round);
+      if (other !== undefined && other !== id) {
+        this.fail('R1', `nodes ${other} and ${id} both lead in round ${event.round}`);
+      }
+      this.leaders.set(event.round, id);
+    }
+    if (event.kind === 'serving') this.serves(id, event, status);
+  }
+
+  /** A leader of the highest round so far holds every entry that was ever committed. */
+  private serves(id: NodeId, event: EngineEvent, status: EngineStatus): void {
+    if (event.round <= this.highestLedRound) {
+      this.probes.hit('commitBehindOldRound');
+      return;
+    }
+    this.highestLedRound = event.round;
+    if (status.role !== 'leader' || status.round !== event.round) return;
+    if (status.lastIndex < this.committedIndex) {
+      const text = `node ${id} leads round ${event.round} with ${status.lastIndex} entries`;
+      this.fail('R5', `${text}; ${this.committedIndex} are committed`);
+    }
+  }
+
+  private announced(id: NodeId, index: number, mark: number): void {
+    const known = this.committed[index];
+    if (known !== undefined) {
+      if (known !== mark) this.fail('C3', `node ${id} announced another entry at ${index}`);
+      return;
+    }
+    if (index !== this.committed.length) {
+      this.fail('C5', `node ${id} was the first to announce ${index}, out of order`);
+    }
+    const holders = [...this.nodes].filter(([, { durable }]) => durable.holds(index, mark));
+    if (holders.length < majority(this.nodes.size)) {
+      const where = holders.map(([holder]) => holder).join(', ');
+      this.fail('C4', `node ${id} committed ${index}, durable only on [${where}]`);
+    }
+    this.committed.push(mark);
+  }
+
+  private of(id: NodeId): NodeGhost {
+    return this.nodes.get(id) ?? this.fail('simulation', `node ${id} is unknown`);
+  }
+}
+
+/** The lowest index that a batch in flight may have replaced. */
+function lowestReplaced(batches: readonly (readonly WalRecord[])[]): number {
+  let lowest = Number.POSITIVE_INFINITY;
+  for (const { kind, index } of batches.flat()) {
+    const replaces =
+      kind === RecordKind.accept || kind === RecordKind.chosen || kind === RecordKind.truncate;
+    if (replaces) lowest = Math.min(lowest, index);
+  }
+  return lowest;
+}

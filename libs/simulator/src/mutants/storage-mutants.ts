@@ -1,0 +1,181 @@
+import { lines, type Mutant } from './mutant.ts';
+
+const WAL = 'libs/wal/src';
+const STORE = 'libs/snapshot-store/src';
+
+/** Bugs of the write-ahead log: early acknowledgements, misjudged tails, names without a sync. */
+export const WAL_MUTANTS: readonly Mutant[] = [
+  {
+    id: 'wal-ack-before-sync',
+    target: 'wal',
+    bug: 'a group is acknowledged when it is written, not when it is synced (S4)',
+    file: `${WAL}/disk-wal.ts`,
+    find: 'if (!this.syncsGroups || this.state.writeThrough) return this.endGroup(',
+    replace: 'if (this.syncsGroups || this.state.writeThrough) return this.endGroup(',
+    script: { file: `${WAL}/faults.test.ts`, test: 'fdatasync' },
+  },
+  {
+    id: 'wal-ignores-failed-sync',
+    target: 'wal',
+    bug: 'a failed fsync is taken for a good one (ST-05, S5)',
+    file: `${WAL}/disk-wal.ts`,
+    find: lines(
+      '        if (syncError !== null) return this.failDisk(syncError);',
+      '        this.endGroup(group, startedAt);',
+    ),
+    replace: lines(
+      '        if (syncError !== null) this.counts.syncs++;',
+      '        this.endGroup(group, startedAt);',
+    ),
+    script: { file: `${WAL}/faults.test.ts`, test: 'ST-05' },
+  },
+  {
+    id: 'wal-torn-taken-for-corrupt',
+    target: 'wal',
+    bug: 'a torn last write is refused as corruption (S1)',
+    file: `${WAL}/scan.ts`,
+    find: "return { ...scan, decision: 'W7-torn', summary };",
+    replace: "return { ...scan, decision: 'W8-corrupt', summary };",
+    script: { file: `${WAL}/recovery.test.ts`, test: 'W7-torn' },
+  },
+  {
+    id: 'wal-corrupt-taken-for-torn',
+    target: 'wal',
+    bug: 'damage before batches that were durable is cut away as a torn tail (ST-02, S2)',
+    file: `${WAL}/scan.ts`,
+    find: '    if (end.durableThrough >= expected.batch) return true;\n',
+    replace: '',
+    script: { file: `${WAL}/recovery.test.ts`, test: 'ST-02' },
+  },
+  {
+    id: 'wal-roll-without-directory-sync',
+    target: 'wal',
+    bug: 'a new segment is used before its name is durable in the directory (ST-06)',
+    file: `${WAL}/segment-supply.ts`,
+    find: lines(
+      '          disk.syncDirectory(directory, (nameError) => {',
+      '            if (nameError !== null) return giveUp(nameError, file);',
+      '            reopen(disk, path, file, writeThrough, done);',
+      '          });',
+    ),
+    replace: '          reopen(disk, path, file, writeThrough, done);',
+    script: { file: `${WAL}/faults.test.ts`, test: 'ST-06' },
+  },
+  {
+    id: 'wal-chain-not-checked',
+    target: 'wal',
+    bug: 'a batch counts although it does not chain to the one before it (ST-18)',
+    file: `${WAL}/scan.ts`,
+    find: '    end.previousCrc === expected.previousCrc &&\n',
+    replace: '',
+    script: { file: `${WAL}/recovery.test.ts`, test: 'ST-18' },
+  },
+  {
+    id: 'wal-batch-bytes-not-checked',
+    target: 'wal',
+    bug: 'a batch counts although its bytes do not have the CRC of its end (S3)',
+    file: `${WAL}/scan.ts`,
+    find: lines(
+      '    end.byteCount === endAt - start &&',
+      '    end.crc === codec.crc32(bytes.subarray(start, endAt));',
+    ),
+    replace: '    end.byteCount === endAt - start;',
+    script: { file: `${WAL}/recovery.test.ts`, test: 'flip|splice|cut' },
+  },
+  {
+    id: 'wal-cut-tail-stays',
+    target: 'wal',
+    bug: 'the bytes behind a cut stay on disk and may be read again later (ST-18)',
+    file: `${WAL}/open-wal.ts`,
+    find: 'fillWithZeros(file, scan.endOffset, scan.dirtyEnd, (zeroError) => {',
+    replace: 'fillWithZeros(file, scan.endOffset, scan.endOffset, (zeroError) => {',
+    script: { file: `${WAL}/recovery.test.ts`, test: 'W7-torn' },
+  },
+  {
+    id: 'wal-recovery-not-synced',
+    target: 'wal',
+    bug: 'what a killed process wrote counts after a restart before it is made durable (ST-05)',
+    file: `${WAL}/open-wal.ts`,
+    find: lines(
+      '        file.sync((syncError) => {',
+      '          if (syncError !== null) return this.failSync(syncError);',
+    ),
+    replace: lines(
+      '        file.size((syncError) => {',
+      '          if (syncError !== null) return this.failSync(syncError);',
+    ),
+    script: { file: `${WAL}/faults.test.ts`, test: 'kill: all that was done survives' },
+  },
+  {
+    id: 'wal-release-before-checkpoint',
+    target: 'wal',
+    bug: 'a segment goes before the checkpoint that restates it is durable (S6)',
+    file: `${WAL}/segment-release.ts`,
+    find: 'return Math.max(newer.firstBatch, this.barrier);',
+    replace: 'return Math.min(newer.firstBatch, this.barrier, 1);',
+    script: { file: `${WAL}/faults.test.ts`, test: 'ST-06|fold of what remains' },
+  },
+];
+
+/** Bugs of the snapshot store: files that count before they are whole and durable. */
+export const SNAPSHOT_STORE_MUTANTS: readonly Mutant[] = [
+  {
+    id: 'snapshot-published-unsynced',
+    target: 'snapshot-store',
+    bug: 'a snapshot gets its final name before its bytes are synced (RF-36)',
+    file: `${STORE}/snapshot-files.ts`,
+    find: '    file.sync((syncError) => {',
+    replace: '    file.size((syncError) => {',
+    script: { file: `${STORE}/snapshot-store.test.ts`, test: 'RF-36|sync fails' },
+  },
+  {
+    id: 'snapshot-name-not-synced',
+    target: 'snapshot-store',
+    bug: 'a snapshot counts before its name is durable in the directory (RF-36)',
+    file: `${STORE}/snapshot-files.ts`,
+    find: lines(
+      '          this.disk.syncDirectory(this.directory, (nameError) => {',
+      '            if (nameError !== null) return done(storeError(nameError, final), undefined);',
+      '            done(null, undefined);',
+      '          });',
+    ),
+    replace: '          done(null, undefined);',
+    script: { file: `${STORE}/snapshot-store.test.ts`, test: 'RF-36|install is whole' },
+  },
+  {
+    id: 'snapshot-transfer-not-verified',
+    target: 'snapshot-store',
+    bug: 'a received snapshot is taken without comparing its digest (ST-12)',
+    file: `${STORE}/staged-install.ts`,
+    find: 'return this.digest.finishHex() === this.meta.digest ? null : corruptDigest(this.name);',
+    replace: 'return this.digest.finishHex() === this.meta.digest ? null : null;',
+    script: { file: `${STORE}/snapshot-store.test.ts`, test: 'ST-12' },
+  },
+  {
+    id: 'snapshot-restore-not-verified',
+    target: 'snapshot-store',
+    bug: 'a damaged snapshot is restored without a word (ST-12)',
+    file: `${STORE}/snapshot-files.ts`,
+    find: 'else end(digest.finishHex() === meta.digest ? null : corruptDigest(name));',
+    replace: 'else end(digest.finishHex() === meta.digest ? null : null);',
+    script: { file: `${STORE}/snapshot-store.test.ts`, test: 'ST-12' },
+  },
+  {
+    id: 'snapshot-removed-while-read',
+    target: 'snapshot-store',
+    bug: 'an old snapshot is removed under a transfer that reads it',
+    file: `${STORE}/file-snapshot-store.ts`,
+    find: '    if (this.readers.has(name)) {',
+    replace: '    if (this.readers.has(name) && name.length === 0) {',
+    script: { file: `${STORE}/snapshot-store.test.ts`, test: 'kept two deep' },
+  },
+  {
+    id: 'snapshot-only-newest-kept',
+    target: 'snapshot-store',
+    bug: 'an opening keeps the oldest named snapshots and removes the newest as orphans (S6)',
+    file: `${STORE}/open-snapshot-store.ts`,
+    find: 'const kept = options.named.slice(-2);',
+    replace: 'const kept = options.named.slice(0, 1);',
+    script: { file: `${STORE}/snapshot-store.test.ts`, test: 'restart|RF-36' },
+  },
+];
