@@ -11,7 +11,7 @@ export const LINE_COLUMNS_MAX = 100;
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);
 const VAGUE_NAME = /^(utils?|common|helpers?|misc|shared)$/;
 
-/** Checks one file against the style law of CONTRIBUTING.md. */
+/** Checks one file against the style law of STYLE.md. */
 export function checkStyle(file: SourceFile): Violation[] {
   return [
     ...checkNames(file),

@@ -1,9 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { checkCommand } from './commands/check-command.ts';
-import { reportCommand } from './commands/report-command.ts';
-import { runCommand } from './commands/run-command.ts';
 import { simulateCommand } from './commands/simulate-command.ts';
-import { walDumpCommand, walVerifyCommand } from './commands/wal-command.ts';
 import { ExitCode, UsageError } from './errors.ts';
 import { listScenarios } from './scenario/catalogue.ts';
 
@@ -57,6 +53,9 @@ Examples:
   quorate wal verify data/1`,
 };
 
+// Each command loads its own libraries when it is asked for: charts take longer to load than a wrong
+// flag takes to refuse.
+
 /** Runs the `quorate` command with `args`; ends the process with the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
   let exitCode: number = ExitCode.ok;
@@ -96,7 +95,10 @@ function commandLine(args: readonly string[], exit: (code: number) => void): Com
     .description('draw the report of a run folder again, or validate it')
     .option('--validate', 'check run.json against its schema, and the files that it names')
     .addHelpText('after', EXAMPLES.report ?? '')
-    .action(async (folder: string, flags) => exit(await reportCommand(folder, flags)));
+    .action(async (folder: string, flags) => {
+      const { reportCommand } = await import('./commands/report-command.ts');
+      exit(await reportCommand(folder, flags));
+    });
   program
     .command('check <history>')
     .description('judge whether a recorded history is linearizable')
@@ -106,7 +108,10 @@ function commandLine(args: readonly string[], exit: (code: number) => void): Com
     .option('--html <file>', 'write a drawing of the smallest failing part')
     .option('--json', 'the verdict as JSON on stdout')
     .addHelpText('after', EXAMPLES.check ?? '')
-    .action((history: string, flags) => exit(checkCommand(history, flags)));
+    .action(async (history: string, flags) => {
+      const { checkCommand } = await import('./commands/check-command.ts');
+      exit(checkCommand(history, flags));
+    });
   program
     .command('list')
     .description('name the scenarios that come with Quorate')
@@ -122,11 +127,17 @@ function commandLine(args: readonly string[], exit: (code: number) => void): Com
   wal
     .command('dump <directory>')
     .description('print every record')
-    .action(async (directory: string) => exit(await walDumpCommand(directory)));
+    .action(async (directory: string) => {
+      const { walDumpCommand } = await import('./commands/wal-command.ts');
+      exit(await walDumpCommand(directory));
+    });
   wal
     .command('verify <directory>')
     .description('check every checksum and say how recovery would decide')
-    .action(async (directory: string) => exit(await walVerifyCommand(directory)));
+    .action(async (directory: string) => {
+      const { walVerifyCommand } = await import('./commands/wal-command.ts');
+      exit(await walVerifyCommand(directory));
+    });
   return program;
 }
 
@@ -178,7 +189,8 @@ function addRun(program: Command, args: readonly string[], exit: (code: number) 
     .option('--quick', 'stamp the result "not for comparison"')
     .option('--json', 'print run.json on stdout')
     .addHelpText('after', `${EXAMPLES.run}\n${EXIT_CODES}`)
-    .action(async (scenario: string, flags) =>
-      exit(await runCommand(scenario, flags, ['quorate', ...args])),
-    );
+    .action(async (scenario: string, flags) => {
+      const { runCommand } = await import('./commands/run-command.ts');
+      exit(await runCommand(scenario, flags, ['quorate', ...args]));
+    });
 }

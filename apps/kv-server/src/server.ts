@@ -168,7 +168,7 @@ function peerTransport(options: ServerOptions, directory: DataDirectory): PeerTr
 function peerNetwork(options: ServerOptions): FrameNetwork {
   if (options.settings.transport === 'tcp') return tcpFrames(nodeNet());
   if (options.settings.transport === 'grpc') {
-    const name = options.protocol.name.replaceAll('-', '');
+    const name = options.protocol.name.replaceAll('-', '_');
     return grpcFrames({ servicePath: `/quorate.${name}.v1.Peer/Exchange` });
   }
   const broker = required(options.broker, 'the transport message-port runs in worker threads only');

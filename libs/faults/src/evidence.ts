@@ -3,7 +3,7 @@ import type { PlannedFault, ResolvedFault } from './plan.ts';
 
 /** How it was seen that a fault came into force, or ended. */
 export interface Evidence {
-  /** `exit-signal`, `proc-state`, `link-counters`, `thread-exit`, `ready-report`, `commit`. */
+  /** `exit-signal`, `proc-state`, `link-counters`, `thread-exit`, `event-loop`, `ready-line`. */
   readonly method: string;
   /** When it was seen, in milliseconds since the start of the run. */
   readonly atMs: number;

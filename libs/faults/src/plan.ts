@@ -6,7 +6,7 @@ import type { FaultAction, FaultEntry } from './schedule.ts';
 export interface PlannedFault {
   /** Unique in the run: `f<entry>` or `f<entry>.<repetition>`, both counted from 1. */
   readonly id: string;
-  /** Milliseconds since the start of the measured part. */
+  /** Milliseconds since the start of the probe load. */
   readonly atMs: number;
   readonly action: FaultAction;
   /** `kill-leader`, `pause-follower`, `partition`: what selectors and legends call it. */

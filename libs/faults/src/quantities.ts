@@ -35,12 +35,12 @@ export function parseDuration(value: unknown, path: DocumentPath, minMs = 0): nu
   );
 }
 
-/** A share field; throws {@link FaultScheduleError} otherwise. */
+/** A share field below 1: of what is always lost nothing arrives, which is a cut, not a loss. */
 export function parseShare(value: unknown, path: DocumentPath): number {
   const share = shareOf(value);
-  if (share !== null) return share;
+  if (share !== null && share < 1) return share;
   throw new FaultScheduleError(
     path,
-    `${JSON.stringify(value)}; allowed: a share such as 1% or 0.01`,
+    `${JSON.stringify(value)}; allowed: a share below 1 such as 1% or 0.01; to lose all, cut`,
   );
 }

@@ -48,7 +48,7 @@ export type FaultAction =
   /** Known, but possible in no runtime of today; kept so that the refusal can say so. */
   | { readonly kind: 'disk' | 'clock' };
 
-/** One entry of a schedule. Times count from the start of the measured part. */
+/** One entry of a schedule. Times count from the start of the probe load. */
 export interface FaultEntry {
   /** Place in the list of faults. */
   readonly place: number;

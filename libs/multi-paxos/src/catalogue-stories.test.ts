@@ -54,7 +54,6 @@ describe('Multi-Paxos: what is chosen', () => {
       propose 3 v2
       stabilize 2 3
       restart 1
-      elapse 1 1
     `);
     story.untilLeader(1, 2, 3);
     for (const id of [1, 2, 3]) expect(story.commits(id)).toEqual(['v2']);

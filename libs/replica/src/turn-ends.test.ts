@@ -9,7 +9,7 @@ function deferring(): { clock: Pick<Clock, 'defer'>; deferred: (() => void)[] } 
 }
 
 describe('TurnEnds', () => {
-  it('calls whoever waits in a turn at the next call, once, and the rest when the turn ends', () => {
+  it('calls whoever waits in a turn at the next call, and the rest when it ends', () => {
     const { clock, deferred } = deferring();
     const ends = new TurnEnds(clock);
     const log: string[] = [];

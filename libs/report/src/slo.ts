@@ -42,7 +42,6 @@ export const SLO_METRICS: ReadonlyMap<string, SloMetric> = new Map([
     { unit: 'count', distribution: false, meaning: 'acknowledged writes that are gone' },
   ],
   ['linearizable', { unit: 'truth', distribution: false, meaning: 'the history is linearizable' }],
-  ['replication_lag', { unit: 'duration', distribution: true, meaning: 'not measured yet' }],
 ]);
 
 const UNITS: { readonly [kind in SloUnitKind]: { readonly [unit: string]: number } } = {

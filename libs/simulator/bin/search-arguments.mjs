@@ -1,4 +1,4 @@
-// What the programs that search by seeds have in common: `--target T --seeds N --budget-ms B`, a
+// What the programs that search by seeds have in common: `--target T --first A --last B --budget-ms C`, a
 // line `tries SEED` before each seed, a line `killed SEED REASON` at the first that notices.
 import { parseArgs } from 'node:util';
 
@@ -6,14 +6,14 @@ export function searchSeeds(runSeed) {
   const { values } = parseArgs({
     options: {
       target: { type: 'string' },
-      seeds: { type: 'string' },
       first: { type: 'string' },
+      last: { type: 'string' },
       'budget-ms': { type: 'string' },
     },
   });
   const endsAt = performance.now() + Number(values['budget-ms'] ?? 3_600_000);
   const first = Number(values.first ?? 1);
-  const last = first + Number(values.seeds ?? 2000) - 1;
+  const last = Number(values.last ?? 2000);
   for (let seed = first; seed <= last && performance.now() < endsAt; seed++) {
     process.stdout.write(`tries ${seed}\n`);
     try {

@@ -15,9 +15,9 @@ const INDENT = '    ';
 /**
  * Runs the bench in a temporary copy of the workspace, which must find nothing, plants each fault
  * there, runs it again against each protocol, and prints what it found. Resolves with 0 when every
- * fault was caught in every protocol and with 1 when one was missed; with 70 when a patch no longer
- * applies, the copy does not build, or its bench finds a violation before anything was planted; with
- * 130 when a person ended it.
+ * fault was caught in every protocol and with 1 when one was missed; with 70 when a patch no
+ * longer applies, the copy does not build, or its bench finds a violation before anything was
+ * planted; with 130 when a person ended it.
  */
 export async function plantedCommand(): Promise<number> {
   const began = performance.now();

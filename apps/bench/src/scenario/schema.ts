@@ -42,7 +42,7 @@ const loadSchema = z.strictObject({
   inFlight: z.array(z.number().int().positive().max(65_536)).min(1).max(50).optional(),
   secondsEach: z.number().positive().max(600).default(3).describe('per rate or in-flight level'),
   mix: mixSchema.default({ put: 60, get: 35, delete: 0, cas: 5 }),
-  keys: z.number().int().positive().max(10_000_000).default(2_000),
+  keys: z.number().int().positive().max(4_194_304).default(2_000),
   keyDistribution: z.enum(['uniform', 'zipf', 'hot', 'sequential']).default('uniform'),
   clients: z.number().int().positive().max(256).default(4).describe('connections with a session'),
   valueBytes: z.number().int().min(16).max(1_048_576).default(128),

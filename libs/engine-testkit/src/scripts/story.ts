@@ -3,6 +3,8 @@ import { GoldenRunner } from './golden-commands.ts';
 
 /** Rounds of time and delivery before `untilLeader` gives up. */
 const ROUNDS_MAX = 60;
+/** Rounds that it lets pass at least: an old leader may not have noticed yet that it is none. */
+const ROUNDS_MIN = 9;
 const COMMIT = /^(\d+) commits (\d+) (.*?)(?: ticket (\d+))?$/;
 const STATUS = /^(\d+) (\w+) \(([\w-]+)\) round (\d+) leader (\S+) commit (\d+) last (\d+)/;
 /** The phases in which a leader of one of the protocols serves. */
@@ -53,8 +55,8 @@ export class Story<M> {
       for (const id of among) this.tell(`tick ${id}`);
       this.tell(`stabilize ${among.join(' ')}`);
       const leaders = among.filter((id) => this.leads(id));
-      // One more look after more time: an old leader may not have noticed yet.
-      if (round > 8 && leaders.length === 1) return leaders[0] as number;
+      const [leader] = leaders;
+      if (round >= ROUNDS_MIN && leaders.length === 1 && leader !== undefined) return leader;
     }
     throw new Error(`nobody leads among ${among.join(', ')}`);
   }

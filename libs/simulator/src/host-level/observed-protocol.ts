@@ -28,7 +28,7 @@ const STATUS_EVERY = 8;
  */
 export class SpeechRecord {
   private readonly byMessage = new WeakMap<object, number>();
-  private readonly byParts = new WeakMap<object, number>();
+  private readonly byParts = new WeakMap<object, { batches: number; message: object }>();
 
   /** The message may leave once so many batches of the log are durable. */
   waits(message: object, batches: number): void {
@@ -37,12 +37,17 @@ export class SpeechRecord {
 
   encoded(message: object, parts: object): void {
     const batches = this.byMessage.get(message);
-    if (batches !== undefined) this.byParts.set(parts, batches);
+    if (batches !== undefined) this.byParts.set(parts, { batches, message });
   }
 
   /** The batches that must be durable before these bytes leave; 0 when none. */
   batchesBefore(parts: object): number {
-    return this.byParts.get(parts) ?? 0;
+    return this.byParts.get(parts)?.batches ?? 0;
+  }
+
+  /** The message that these bytes were made of, if it had to wait. */
+  messageOf(parts: object): object | null {
+    return this.byParts.get(parts)?.message ?? null;
   }
 }
 

@@ -11,6 +11,9 @@ import type { Fail } from '../engine-level/ghost-state.ts';
 import type { SpeechRecord } from './observed-protocol.ts';
 import type { ObservedWal } from './observed-wal.ts';
 
+/** So much of a message is shown. */
+const SAID_MAX = 300;
+
 /** Who counts what travels between replicas. */
 export interface FrameWatch {
   sent(from: NodeId, to: NodeId, bytes: number): void;
@@ -72,7 +75,8 @@ export class ObservedTransport implements PeerTransport {
     const before = this.speech.batchesBefore(parts);
     if (before > this.wal.completed) {
       const durable = `${this.wal.completed} of ${before} batches are durable`;
-      this.fail('C9', `node ${this.node} speaks to ${peer} before it persists: ${durable}`);
+      const said = JSON.stringify(this.speech.messageOf(parts)).slice(0, SAID_MAX);
+      this.fail('C9', `node ${this.node} speaks to ${peer} too early: ${durable}: ${said}`);
     }
     this.frames.sent(this.node, peer, byteCount(parts));
     return this.transport.send(peer, parts);

@@ -53,7 +53,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     file: `${REPLICA}/read-queue.ts`,
     find: '      if (confirmed.index > appliedIndex) {',
     replace: '      if (confirmed.index > appliedIndex + 1_000_000) {',
-    script: { file: `${REPLICA}/obligations.test.ts`, test: 'read' },
+    script: { file: `${REPLICA}/read-queue.test.ts`, test: 'K1' },
   },
   {
     id: 'host-unknown-told-as-failed',

@@ -72,11 +72,11 @@ export async function runScripts(
   return { passed, failed, detail: failures[0]?.fullName ?? broken.slice(0, 2000) };
 }
 
-/** Searches by seeds 1 to `seedsMax` in the copy, as it stands, for at most `budgetMs`. */
+/** Searches by the seeds from `first` to `last` in the copy, as it stands, within `budgetMs`. */
 export async function searchBySeeds(
   copy: WorkspaceCopy,
   target: MutantTarget,
-  seedsMax: number,
+  seeds: { readonly first: number; readonly last: number },
   budgetMs: number,
 ): Promise<SearchOutcome> {
   const bin = join(copy.root, 'libs/simulator/bin');
@@ -86,7 +86,7 @@ export async function searchBySeeds(
     silenceMs: SEED_SILENCE_MS,
   });
   if (bundled.code !== 0) throw new Error(`the search does not compile: ${bundled.output}`);
-  let tried = 0;
+  let tried = seeds.first - 1;
   let seed: number | null = null;
   let detail = '';
   const line = (text: string): void => {
@@ -98,7 +98,8 @@ export async function searchBySeeds(
       detail = found[3] ?? '';
     }
   };
-  const args = ['--target', target, '--seeds', String(seedsMax), '--budget-ms', String(budgetMs)];
+  const args = ['--target', target, '--first', String(seeds.first), '--last', String(seeds.last)];
+  args.push('--budget-ms', String(budgetMs));
   const end = await runNode(built, args, { cwd: copy.root, silenceMs: SEED_SILENCE_MS, line });
   if (end.silent) return { seed: tried, seedsTried: tried, detail: 'the run never ended' };
   if (end.code !== 0) throw new Error(`the search broke down: ${end.output.slice(-2000)}`);

@@ -60,7 +60,7 @@ export const MULTI_PAXOS_MUTANTS: readonly Mutant[] = [
     file: `${SOURCE}/phase-1.ts`,
     find: 'else if (held === undefined || compareBallots(ballotOf(record), ballotOf(held)) > 0) {',
     replace: 'else if (held === undefined || held !== undefined) {',
-    script: { file: CATALOGUE, test: 'P2c' },
+    script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'P2c' },
   },
   {
     id: 'mp-counts-foreign-ballots',
@@ -132,7 +132,7 @@ export const MULTI_PAXOS_MUTANTS: readonly Mutant[] = [
     file: `${SOURCE}/phase-2.ts`,
     find: '      if (write.ready > upTo) break;\n',
     replace: '',
-    script: { file: CATALOGUE, test: 'not durable' },
+    script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'P1:' },
   },
   {
     id: 'mp-counts-own-promise-early',
@@ -143,7 +143,7 @@ export const MULTI_PAXOS_MUTANTS: readonly Mutant[] = [
       'const own = this.context.persisted >= this.ownPromiseIn ? ' +
       'this.context.voters.ownBit : 0;',
     replace: 'const own = this.context.voters.ownBit;',
-    script: { file: CATALOGUE, test: 'section 3|section 2.3' },
+    script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'MP-01' },
   },
   {
     id: 'mp-accepts-below-promise',
@@ -166,7 +166,7 @@ export const MULTI_PAXOS_MUTANTS: readonly Mutant[] = [
     file: `${SOURCE}/reads.ts`,
     find: '      if (round.sequence > sequence) break;\n',
     replace: '',
-    script: { file: CATALOGUE, test: 'read' },
+    script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'RF-43' },
   },
   {
     id: 'mp-read-before-recovery',

@@ -136,7 +136,8 @@ async function judge(
   };
   if (found.seed === null && found.seedsTried < seedsMax && stages.has('seeds')) {
     const leftMs = Math.max(1, settings.endsAtMs - Date.now());
-    found = await searchBySeeds(copy, mutant.target, seedsMax, leftMs);
+    const seeds = { first: found.seedsTried + 1, last: seedsMax };
+    found = await searchBySeeds(copy, mutant.target, seeds, leftMs);
   }
   let scope = old?.killedBySmallScope ?? null;
   if (scope === null && stages.has('small-scope') && ENGINES.has(mutant.target)) {

@@ -27,7 +27,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
       "    core.role = 'follower';",
       '    if (term > core.term) {',
     ),
-    script: { file: `${SOURCE}/catalogue/elections.test.ts`, test: 'RF-04' },
+    script: { file: `${SOURCE}/catalogue/kept-promises.test.ts`, test: 'RF-04' },
   },
   {
     id: 'raft-counts-old-terms',
@@ -45,7 +45,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     file: `${SOURCE}/follower.ts`,
     find: '        if (log.termAt(entry.index) === entry.round) continue;\n',
     replace: '',
-    script: { file: `${SOURCE}/catalogue/replication.test.ts`, test: 'RF-20' },
+    script: { file: `${SOURCE}/replication.test.ts`, test: 'truncates at a real conflict' },
   },
   {
     id: 'raft-acks-own-last-index',
@@ -81,7 +81,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     file: `${SOURCE}/replication.ts`,
     find: 'if (voter === core.id) return core.ledger.durableIndex;',
     replace: 'if (voter === core.id) return core.log.lastIndex;',
-    script: { file: `${SOURCE}/replication.test.ts`, test: 'RF-33' },
+    script: { file: `${SOURCE}/catalogue/kept-promises.test.ts`, test: 'RF-33' },
   },
   {
     id: 'raft-completion-survives-truncation',
@@ -130,7 +130,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
       '    if (message.lastLogTerm !== log.lastTerm) ' +
       'return message.lastLogTerm > log.lastTerm;\n',
     replace: '',
-    script: { file: `${SOURCE}/election.test.ts`, test: 'section 5.4.1' },
+    script: { file: `${SOURCE}/catalogue/kept-promises.test.ts`, test: 'RF-02' },
   },
   {
     id: 'raft-asks-with-undurable-tail',
@@ -166,6 +166,6 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     file: `${SOURCE}/snapshot.ts`,
     find: '    core.output.records.push(truncateRecord(uncommitted));\n',
     replace: '',
-    script: { file: `${SOURCE}/snapshot.test.ts`, test: 'section 7' },
+    script: { file: `${SOURCE}/catalogue/kept-promises.test.ts`, test: 'RF-35' },
   },
 ];

@@ -80,7 +80,7 @@ export const WAL_MUTANTS: readonly Mutant[] = [
       '    end.crc === codec.crc32(bytes.subarray(start, endAt));',
     ),
     replace: '    end.byteCount === endAt - start;',
-    script: { file: `${WAL}/recovery.test.ts`, test: 'flip|splice|cut' },
+    script: { file: `${WAL}/batch-order.test.ts`, test: 'S3' },
   },
   {
     id: 'wal-cut-tail-stays',
@@ -167,7 +167,7 @@ export const SNAPSHOT_STORE_MUTANTS: readonly Mutant[] = [
     file: `${STORE}/file-snapshot-store.ts`,
     find: '    if (this.readers.has(name)) {',
     replace: '    if (this.readers.has(name) && name.length === 0) {',
-    script: { file: `${STORE}/snapshot-store.test.ts`, test: 'kept two deep' },
+    script: { file: `${STORE}/removal.test.ts`, test: 'ST-12' },
   },
   {
     id: 'snapshot-only-newest-kept',

@@ -26,7 +26,7 @@ export const ZAB_MUTANTS: readonly Mutant[] = [
       '      server.establishEpoch(epoch);',
       '    }',
     ),
-    script: { file: CATALOGUE, test: 'ZB-04|ZB-12' },
+    script: { file: `${SOURCE}/catalogue-recovery.test.ts`, test: 'ZB-04' },
   },
   {
     id: 'zab-votes-by-committed',
@@ -176,6 +176,6 @@ export const ZAB_MUTANTS: readonly Mutant[] = [
       '    }\n',
     ),
     replace: '',
-    script: { file: CATALOGUE, test: 'RF-65' },
+    script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'RF-65' },
   },
 ];
