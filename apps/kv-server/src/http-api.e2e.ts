@@ -78,7 +78,7 @@ describe.each(REPLICATED_PROTOCOLS)('the HTTP API with %s', (protocol) => {
     expect((await ask(leader, 'GET', kv('cas'))).bytes.toString()).toBe('2');
   });
 
-  it('takes any replica: a follower forwards, or answers 307 where that is not wanted', async () => {
+  it('takes any replica: a follower forwards, or answers 307 when told not to', async () => {
     const put = await ask(follower, 'PUT', kv('by/follower'), { body: 'x' });
     expect([put.status, put.json.key]).toEqual([200, 'by/follower']);
     expect((await ask(follower, 'GET', kv('by/follower'))).bytes.toString()).toBe('x');

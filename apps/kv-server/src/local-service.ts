@@ -100,7 +100,7 @@ export class LocalService implements KvService {
       const leader = this.otherLeader();
       return new ApiError('no_leader', error.message, leader === null ? {} : { leader });
     }
-    // After losing leadership a write may still be committed: for a client that is a missed deadline.
+    // After losing leadership a write may still be committed: to a client a missed deadline.
     if (error.code === 'internal') return new ApiError('deadline_exceeded', error.message);
     const code = error.code in API_ERRORS ? (error.code as ApiErrorCode) : 'internal';
     return new ApiError(code, error.message);

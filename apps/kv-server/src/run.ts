@@ -1,4 +1,4 @@
 import { main } from './main.ts';
 
-// The entry of a replica process that a harness starts: no check of the build, no arguments changed.
+// The entry of a replica process that a harness starts: no check of the build comes first.
 await main(process.argv.slice(2));

@@ -127,7 +127,7 @@ export class Cluster {
     return this.replica(id).link.request<ReplicaGauges>({ op: 'gauges' });
   }
 
-  /** What each replica that is not paused and answers within a second says of itself, sorted by id. */
+  /** What each replica that is not paused and answers within a second says, sorted by id. */
   async statuses(): Promise<ReplicaStatusReply[]> {
     const awake = this.running.filter((id) => !this.paused.has(id));
     const asked = awake.map((id) =>

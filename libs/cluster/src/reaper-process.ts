@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline';
 import { processState } from './process-state.ts';
 
 // A companion of the harness, in a process group of its own. It reads on stdin which processes and
-// folders the harness has, and does nothing else until that pipe closes. Then the harness is gone, by
-// whatever end, SIGKILL included: every process still alive is killed (a stopped one too, which could
+// folders the harness has, and does nothing else until that pipe closes. Then the harness is gone,
+// by whatever end, SIGKILL included: each process alive is killed (a stopped one too, which could
 // not notice by itself) and every temporary folder is removed.
 
 interface Registration {

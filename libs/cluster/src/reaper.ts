@@ -14,7 +14,7 @@ export class Reaper {
     const script = fileURLToPath(new URL(`${entry}/reaper-process.js`, import.meta.url));
     this.child = spawn(process.execPath, [script], {
       stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true, // Ctrl-C in a terminal goes to the whole group; the companion must outlive it.
+      detached: true, // Ctrl-C in a terminal goes to the whole group; this must outlive it.
     });
     this.child.on('error', () => undefined);
     this.child.stdin?.on('error', () => undefined);

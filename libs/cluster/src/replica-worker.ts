@@ -12,7 +12,7 @@ import {
 import { ClusterError } from './errors.ts';
 import type { ReplicaHandle } from './replica-handle.ts';
 
-/** What a replica's thread is started with: the one task of its pool, which ends with the thread. */
+/** What a replica's thread is started with: the one task of its pool, ending with the thread. */
 export interface WorkerTask {
   readonly launch: LaunchOptions;
   readonly protocol: string;
@@ -73,6 +73,8 @@ class ReplicaWorker implements ReplicaHandle {
       maxThreads: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
       atomics: 'disabled',
+      // The entry is compiled; conditions under which the harness resolves imports are not its own.
+      execArgv: [],
       recordTiming: false,
       // The thread's own libuv and event loop serve sockets and disk beside the task.
       concurrentTasksPerWorker: 1,

@@ -67,7 +67,7 @@ RF-28 | a match on an unknown term | raft/snapshot raft/log
 RF-29 | a follower stuck after a probe was lost | raft/replication
 RF-30 | an older snapshot than the awaited one | raft/catalogue/snapshots raft/snapshot
 RF-31 | committed entries skipped at a page's end | raft/catalogue/replication
-RF-32 | a lone voter commits what is not durable | raft/election
+RF-32 | a lone voter commits what is not durable | raft/catalogue/replication raft/election
 RF-33 | a completed write taken for a later one | raft/catalogue/replication raft/write-ledger
 RF-34 | a failed write kept in memory | raft/catalogue/replication replica/obligations
 RF-35 | a gap between log and snapshot at start | raft/records simulator/disk/storage-stack

@@ -280,6 +280,7 @@ describe('phase 2, synchronization (DSN11 V-B)', () => {
     follower.hears(3, { kind: 'snap', nonce, epoch: 5, meta });
     const other = { ...meta, digest: 'x' };
     follower.turn(() => follower.engine.snapshotOffered(nodeId(3), other));
+    expect(follower.lines.some((line) => line.includes('SYNCACK'))).toBe(false);
     follower.turn(() => follower.engine.snapshotOffered(nodeId(3), meta));
     expect(follower.lastSaid('syncAck').index).toBe(9);
     const ready = follower.hears(3, newLeader as ZabMessage);

@@ -95,7 +95,8 @@ function answerMalformed(error: Error & { code?: string }, socket: Socket): void
   }
   const { status, body } = errorAnswer(new ApiError('bad_request', `not HTTP: ${error.message}`));
   const text = JSON.stringify(body);
-  const head = `HTTP/1.1 ${status} Bad Request\r\nContent-Type: application/json; charset=utf-8\r\n`;
+  const type = 'application/json; charset=utf-8';
+  const head = `HTTP/1.1 ${status} Bad Request\r\nContent-Type: ${type}\r\n`;
   const length = Buffer.byteLength(text);
   socket.end(`${head}Content-Length: ${length}\r\nConnection: close\r\n\r\n${text}`);
 }

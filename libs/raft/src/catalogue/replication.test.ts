@@ -257,6 +257,21 @@ describe('Raft: what followers keep and acknowledge', () => {
     expect(resent).toEqual([]);
   });
 
+  it('RF-32: a lone voter commits what is durable, and nothing behind it', () => {
+    const cluster = new HandDriven(1);
+    cluster.elect(1);
+    cluster.slowDisks.add(1);
+    cluster.propose(1, 'a', 1);
+    cluster.propose(1, 'b', 2);
+    expect(cluster.texts(1)).toEqual([]);
+    cluster.sync(1, 1); // The power goes between the two writes:
+    expect(cluster.texts(1)).toEqual(['a']);
+    cluster.slowDisks.clear();
+    cluster.restart(1);
+    cluster.elect(1);
+    expect(cluster.texts(1)).toEqual(['a']);
+  });
+
   it('RF-33: the first of three writes of the same indexes completes and vouches for none', () => {
     const cluster = new HandDriven(7, plain);
     cluster.open(2, logOf([1], 1), null);

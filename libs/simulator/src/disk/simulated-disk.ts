@@ -137,6 +137,12 @@ export class SimulatedDisk implements Disk {
     content.endSync(content.beginSync());
   }
 
+  /** True when there is such a file. */
+  has(path: string): boolean {
+    const found = locate(this.root, path);
+    return found?.directory.get(found.name) instanceof SectorContent;
+  }
+
   /** The names in a directory, sorted; empty when there is no such directory. */
   names(path: string): readonly string[] {
     return locateDirectory(this.root, path)?.names() ?? [];

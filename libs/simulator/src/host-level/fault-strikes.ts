@@ -3,7 +3,7 @@ import { createRandom, type Random } from '@quorate/foundation';
 import { FIRST_CLIENT_NODE } from './client-load.ts';
 import type { FaultEvent, HostFaultKind } from './fault-schedule.ts';
 import type { HostCluster } from './host-cluster.ts';
-import { type HostNode, WAL_DIRECTORY } from './host-node.ts';
+import { type HostNode, SNAPSHOT_DIRECTORY, WAL_DIRECTORY } from './host-node.ts';
 import { linksOf } from './link-faults.ts';
 
 /** Two in three faults of one node strike the leader, where it hurts. */
@@ -55,7 +55,7 @@ export class FaultStrikes<M> {
     this.struck.add(event.kind);
     const { world } = this.cluster;
     world.note(node.id, event.kind, () => `fault ${event.number}, ${event.lastsMicros} us`);
-    if (this.cluster.leader() === node) world.probes.hit('leaderChangedByFault');
+    if (this.cluster.leader() === node) world.probes.hit('leaderStruck');
     this.undo.set(event.number, this.strike(event, node, random));
   }
 
@@ -205,28 +205,33 @@ export class FaultStrikes<M> {
   }
 
   /**
-   * Bits rot on a machine that is down, in a part of its log that was synced long ago, on one
-   * machine at a time. It must refuse to start; then the disk is restored and it starts again.
+   * Bits rot on a machine that is down, on one machine at a time: in a part of its log that was
+   * synced long ago, or in a snapshot. It must refuse to start unless it needs that file no more;
+   * then the disk is restored and it starts again.
    */
   private bitFlip(node: HostNode<M>, random: Random): () => void {
-    const { nodes } = this.cluster;
-    const segments = node.disk.names(WAL_DIRECTORY).filter((name) => name.includes('segment'));
-    if (segments.length < 2 || nodes.some(({ damaged }) => damaged)) return () => {};
-    const path = `${WAL_DIRECTORY}/${segments[0]}`;
-    const bytes = node.disk.contents(path);
-    const offset = random.below(bytes.length);
-    const bit = random.below(8);
+    const { disk } = node;
+    const segments = disk.names(WAL_DIRECTORY).filter((name) => name.includes('segment'));
+    const snapshots = disk.names(SNAPSHOT_DIRECTORY).filter((name) => !name.endsWith('.tmp'));
+    const paths = [
+      ...segments.slice(0, -1).map((name) => `${WAL_DIRECTORY}/${name}`),
+      ...snapshots.map((name) => `${SNAPSHOT_DIRECTORY}/${name}`),
+    ];
+    const path = paths[random.below(Math.max(1, paths.length))];
+    if (path === undefined || this.cluster.nodes.some(({ damaged }) => damaged)) return () => {};
     node.kill();
-    node.disk.flipBit(path, offset, bit);
+    const { length } = disk.contents(path);
+    const offset = random.below(Math.max(1, length));
+    const bit = random.below(8);
+    if (length > 0) disk.flipBit(path, offset, bit);
+    const rotten = disk.contents(path)[offset];
     node.damaged = true;
     node.start();
     return () => {
       node.kill();
-      // Unless the log went on without it: then the file is gone, or was written anew.
-      const now = node.disk.names(WAL_DIRECTORY).includes(segments[0] as string);
-      if (now && node.disk.contents(path).length > offset) {
-        const flipped = (bytes[offset] as number) ^ (1 << bit);
-        if (node.disk.contents(path)[offset] === flipped) node.disk.flipBit(path, offset, bit);
+      // Unless the replica went on without the file: then it is gone, or was written anew.
+      if (disk.has(path) && disk.contents(path)[offset] === rotten && length > 0) {
+        disk.flipBit(path, offset, bit);
       }
       node.damaged = false;
       node.start();

@@ -1,5 +1,5 @@
 import { serveClients } from '@quorate/client';
-import { DEFAULT_LIMITS, type DiskError, instant, type NodeId } from '@quorate/consensus';
+import { DEFAULT_LIMITS, type DiskError, type NodeId } from '@quorate/consensus';
 import { assert, required } from '@quorate/foundation';
 import { openReplica, type Replica, type ReplicaHandlers } from '@quorate/replica';
 import { nodeDigest, openSnapshotStore } from '@quorate/snapshot-store';
@@ -17,7 +17,8 @@ import { ProcessDisk } from './process-disk.ts';
 
 /** Where a replica keeps its log, relative to the root of its disk. */
 export const WAL_DIRECTORY = 'data/wal';
-const SNAPSHOT_DIRECTORY = 'data/snapshots';
+/** Where it keeps its snapshots. */
+export const SNAPSHOT_DIRECTORY = 'data/snapshots';
 /** Virtual microseconds at the Unix epoch of the run; any time will do. */
 const WALL_START_MICROS = 1_700_000_000_000_000;
 /** A supervisor starts a process that stopped by itself again after about this long. */
@@ -265,6 +266,9 @@ export class HostNode<M> {
       onRefused: (kind) => {
         if (kind === 'noSpace') world.probes.hit('noSpaceRefused');
       },
+      onRead: () => {
+        if (replica.leader() !== this.id) world.probes.hit('readAtFollower');
+      },
     });
     const network = tcpFrames(world.network.netOf(run.process));
     const address = clientAddress(this.id);
@@ -362,10 +366,5 @@ export class HostNode<M> {
 
   private note(kind: string, detail: () => string, number = 0): void {
     this.world.note(this.id, kind, detail, number);
-  }
-
-  /** When the clock of this node's process stands now, for people. */
-  get now(): number {
-    return instant(this.world.queue.now());
   }
 }

@@ -15,6 +15,7 @@ export class KvService implements ClientService {
   private readonly clientAddress: (id: number) => string;
   private readonly onCommand: (command: Uint8Array) => void;
   private readonly onRefused: (kind: Refusal['kind']) => void;
+  private readonly onRead: () => void;
 
   constructor(parts: {
     readonly replica: Replica;
@@ -22,12 +23,14 @@ export class KvService implements ClientService {
     readonly clientAddress: (id: number) => string;
     readonly onCommand: (command: Uint8Array) => void;
     readonly onRefused: (kind: Refusal['kind']) => void;
+    readonly onRead: () => void;
   }) {
     this.replica = parts.replica;
     this.kv = parts.kv;
     this.clientAddress = parts.clientAddress;
     this.onCommand = parts.onCommand;
     this.onRefused = parts.onRefused;
+    this.onRead = parts.onRead;
   }
 
   write(
@@ -53,6 +56,7 @@ export class KvService implements ClientService {
         done(this.refusal(outcome), NOTHING_READ);
         return;
       }
+      this.onRead();
       const { appliedIndex } = outcome;
       const { value, revision } = this.kv.get(key) ?? { value: null, revision: 0 };
       done(null, { value, revision, appliedIndex });

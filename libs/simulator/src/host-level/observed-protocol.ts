@@ -24,30 +24,33 @@ const STATUS_EVERY = 8;
 
 /**
  * What one incarnation said and when it may leave: messages that must wait for the disk, by the
- * object that the engine gave out and by the bytes that the codec made of it.
+ * object that the engine gave out, its receiver, and the bytes that the codec made of it. (One
+ * message may wait for one receiver and leave early to another.)
  */
 export class SpeechRecord {
-  private readonly byMessage = new WeakMap<object, number>();
-  private readonly byParts = new WeakMap<object, { batches: number; message: object }>();
+  private readonly waiting = new WeakMap<object, Map<NodeId, number>>();
+  private readonly messages = new WeakMap<object, object>();
 
-  /** The message may leave once so many batches of the log are durable. */
-  waits(message: object, batches: number): void {
-    this.byMessage.set(message, batches);
+  /** The message may leave for these peers once so many batches of the log are durable. */
+  waits(message: object, to: readonly NodeId[], batches: number): void {
+    const known = this.waiting.get(message) ?? new Map<NodeId, number>();
+    this.waiting.set(message, known);
+    for (const peer of to) known.set(peer, batches);
   }
 
   encoded(message: object, parts: object): void {
-    const batches = this.byMessage.get(message);
-    if (batches !== undefined) this.byParts.set(parts, { batches, message });
+    if (this.waiting.has(message)) this.messages.set(parts, message);
   }
 
-  /** The batches that must be durable before these bytes leave; 0 when none. */
-  batchesBefore(parts: object): number {
-    return this.byParts.get(parts)?.batches ?? 0;
+  /** The batches that must be durable before these bytes leave for the peer; 0 when none. */
+  batchesBefore(parts: object, peer: NodeId): number {
+    const message = this.messages.get(parts);
+    return message === undefined ? 0 : (this.waiting.get(message)?.get(peer) ?? 0);
   }
 
-  /** The message that these bytes were made of, if it had to wait. */
+  /** The message that these bytes were made of, if it had to wait for somebody. */
   messageOf(parts: object): object | null {
-    return this.byParts.get(parts)?.message ?? null;
+    return this.messages.get(parts) ?? null;
   }
 }
 
@@ -100,7 +103,9 @@ class ObservedEngine<M> implements ConsensusEngine<M> {
     const { node, ghost, wal, speech } = this.watch;
     const ready = this.engine.takeReady();
     const batches = wal.appends + (ready.records.length > 0 ? 1 : 0);
-    for (const { message } of ready.messagesAfterPersist) speech.waits(message as object, batches);
+    for (const { to, message } of ready.messagesAfterPersist) {
+      speech.waits(message as object, to, batches);
+    }
     ghost.taken(node, ready);
     this.readies++;
     if (this.readies % STATUS_EVERY === 0 || ready.events.length > 0) {

@@ -72,7 +72,7 @@ export class ObservedTransport implements PeerTransport {
   }
 
   send(peer: NodeId, parts: readonly Uint8Array[]): boolean {
-    const before = this.speech.batchesBefore(parts);
+    const before = this.speech.batchesBefore(parts, peer);
     if (before > this.wal.completed) {
       const durable = `${this.wal.completed} of ${before} batches are durable`;
       const said = JSON.stringify(this.speech.messageOf(parts)).slice(0, SAID_MAX);

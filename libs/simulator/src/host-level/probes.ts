@@ -6,7 +6,7 @@ export const PROBES = [
   'elected',
   'candidacyFailed',
   'steppedDown',
-  'leaderChangedByFault',
+  'leaderStruck',
   'snapshotTaken',
   'snapshotInstalled',
   'restoredAtStart',
@@ -32,7 +32,7 @@ export const PROBES = [
   'clientRedirected',
   'clientRetried',
   'readAtFollower',
-  'commitBehindOldRound',
+  'servedBehindNewerRound',
   'suffixRemoved',
 ] as const;
 /** One of {@link PROBES}. */

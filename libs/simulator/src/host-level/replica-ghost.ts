@@ -21,9 +21,12 @@ interface NodeGhost {
   /** The next index that the running incarnation announces as committed. */
   nextIndex: number;
   status: EngineStatus | null;
-  /** The highest promise ever handed to the log. */
+  /** The highest promise that the running incarnation handed to its log, or found there. */
   promisedRound: number;
+  /** Votes by round that are durable; one that a crash took back was never told to anybody. */
   readonly votes: Map<number, number>;
+  /** Votes of the running incarnation. */
+  readonly freshVotes: Map<number, number>;
 }
 
 /**
@@ -63,6 +66,7 @@ export class ReplicaGhost {
         status: null,
         promisedRound: 0,
         votes: new Map(),
+        freshVotes: new Map(),
       });
     }
   }
@@ -97,6 +101,9 @@ export class ReplicaGhost {
     if (facts.snapshotIndex < node.durable.snapshotIndex) {
       lost(`its snapshot ${node.durable.snapshotIndex}: ${facts.snapshotIndex}`);
     }
+    node.promisedRound = facts.promisedRound;
+    node.freshVotes.clear();
+    this.keepVotes(node, records);
     const replacedFrom = lowestReplaced(node.inFlight);
     for (const [index, mark] of node.durable.entries) {
       if (facts.holds(index, mark) || index >= replacedFrom) continue;
@@ -126,13 +133,14 @@ export class ReplicaGhost {
         this.fail('C6', `node ${id} promises ${record.round} after ${node.promisedRound}`);
       }
       node.promisedRound = record.round;
-      if (!this.rules.oneVotePerRound || record.node === 0) continue;
-      const before = node.votes.get(record.round);
+      if (record.node === 0) continue;
+      const before = node.votes.get(record.round) ?? node.freshVotes.get(record.round);
+      node.freshVotes.set(record.round, record.node);
+      if (!this.rules.oneVotePerRound) continue;
       if (before !== undefined && before !== record.node) {
         const text = `node ${id} votes for ${before} and ${record.node} in round ${record.round}`;
         this.fail('R2', text);
       }
-      node.votes.set(record.round, record.node);
     }
   }
 
@@ -141,7 +149,10 @@ export class ReplicaGhost {
     const node = this.of(id);
     const batch = node.inFlight.shift();
     if (batch === undefined) this.fail('simulation', `node ${id} persisted what it did not append`);
-    else this.probes.hit('suffixRemoved', node.durable.fold(batch) > 0 ? 1 : 0);
+    else {
+      this.keepVotes(node, batch);
+      this.probes.hit('suffixRemoved', node.durable.fold(batch) > 0 ? 1 : 0);
+    }
   }
 
   /** A Ready was taken: C3, C4, C5. */
@@ -203,7 +214,7 @@ export class ReplicaGhost {
   /** A leader of the highest round so far holds every entry that was ever committed. */
   private serves(id: NodeId, event: EngineEvent, status: EngineStatus): void {
     if (event.round <= this.highestLedRound) {
-      this.probes.hit('commitBehindOldRound');
+      this.probes.hit('servedBehindNewerRound');
       return;
     }
     this.highestLedRound = event.round;
@@ -229,6 +240,12 @@ export class ReplicaGhost {
       this.fail('C4', `node ${id} committed ${index}, durable only on [${where}]`);
     }
     this.committed.push(mark);
+  }
+
+  private keepVotes(node: NodeGhost, records: Iterable<WalRecord>): void {
+    for (const { kind, round, node: candidate } of records) {
+      if (kind === RecordKind.promise && candidate !== 0) node.votes.set(round, candidate);
+    }
   }
 
   private of(id: NodeId): NodeGhost {
