@@ -83,7 +83,9 @@ export function parseClusterFile(text: string, file: string): ClusterFile {
   if (broken) refuse(broken.pos[0], broken.message);
   const parsed = clusterSchema.safeParse(document.toJS());
   if (!parsed.success) {
-    const issue = parsed.error.issues[0];
+    // A misspelt key is also a missing one; the misspelling is what a person can act on.
+    const { issues } = parsed.error;
+    const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
     const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
     const above = (issue?.path ?? []) as (string | number)[];
     const path = unknown === undefined ? above : [...above, unknown];

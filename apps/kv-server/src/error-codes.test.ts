@@ -11,7 +11,7 @@ const page = (name: string): string => readFileSync(`${ROOT}docs/reference/${nam
 
 /** The codes that stand first in a row of a table below a heading. */
 function listed(text: string): string[] {
-  return [...text.matchAll(/^\| `([A-Za-z_]+)` \|/gm)].map(([, code = '']) => code).sort();
+  return [...text.matchAll(/^\| +`([A-Za-z_]+)` +\|/gm)].map(([, code = '']) => code).sort();
 }
 
 /** Every code in the sources of the libraries and the server, tests left out. */
@@ -36,13 +36,15 @@ describe('the pages of error codes', () => {
   });
 
   it('list each code of the client with whether it is definite', () => {
-    const rows = [...client.matchAll(/^\| `(\w+)` \| (yes|no) \|/gm)];
+    const rows = [...client.matchAll(/^\| +`(\w+)` +\| +(yes|no) +\|/gm)];
     const seen = rows.map(([, code, definite]) => [code, definite === 'yes' ? 'none' : 'unknown']);
     expect(Object.fromEntries(seen)).toEqual({ ...CLIENT_ERRORS });
   });
 
   it('list each code of the HTTP API with its status and outcome', () => {
-    const rows = [...page('http-api.md').matchAll(/^\| (\d{3}) \| `(\w+)` \| (none|unknown) \|/gm)];
+    const rows = [
+      ...page('http-api.md').matchAll(/^\| +(\d{3}) +\| +`(\w+)` +\| +(none|unknown) +\|/gm),
+    ];
     const seen = rows.map(([, status, code, outcome]) => [
       code,
       { status: Number(status), outcome },

@@ -3,7 +3,8 @@ export type ServerErrorCode =
   | 'SERVER_ERR_USAGE'
   | 'SERVER_ERR_CLUSTER_FILE'
   | 'SERVER_ERR_ADDRESS_IN_USE'
-  | 'SERVER_ERR_SYNC_LABEL';
+  | 'SERVER_ERR_SYNC_LABEL'
+  | 'SERVER_ERR_PEERS_FILE';
 
 /** The exit code of a process whose input was wrong: nothing was started. */
 export const EXIT_USAGE = 64;

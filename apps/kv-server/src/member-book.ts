@@ -1,4 +1,5 @@
 import { type Member, type NodeId, nodeId } from '@quorate/consensus';
+import type { PeerDisks } from './peer-disks.ts';
 import type { MemberAddress } from './server-options.ts';
 
 /**
@@ -8,7 +9,10 @@ import type { MemberAddress } from './server-options.ts';
 export class MemberBook {
   private readonly addresses = new Map<number, MemberAddress>();
 
-  constructor(members: readonly MemberAddress[]) {
+  private readonly disks: PeerDisks;
+
+  constructor(members: readonly MemberAddress[], disks: PeerDisks) {
+    this.disks = disks;
     this.learn(members);
   }
 
@@ -19,9 +23,10 @@ export class MemberBook {
     }
   }
 
-  /** Where peers are dialled; an unknown address is empty and is not dialled. */
+  /** Where peers are dialled (nowhere while it is empty), and which disk they must show. */
   resolve(member: Member): Member {
-    return { ...member, address: this.addresses.get(member.id)?.peer ?? '' };
+    const address = this.addresses.get(member.id)?.peer ?? '';
+    return { ...member, address, disk: member.disk || this.disks.diskOf(member.id) };
   }
 
   clientAddress(id: number): string {
@@ -36,7 +41,8 @@ export class MemberBook {
   peers(): Member[] {
     const peers: Member[] = [];
     for (const { id, peer } of this.addresses.values()) {
-      if (peer !== '') peers.push({ id: nodeId(id) as NodeId, disk: '', address: peer });
+      if (peer !== '')
+        peers.push({ id: nodeId(id) as NodeId, disk: this.disks.diskOf(id), address: peer });
     }
     return peers.sort((a, b) => a.id - b.id);
   }

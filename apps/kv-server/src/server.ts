@@ -28,6 +28,7 @@ import { type HttpEdge, openHttpEdge } from './http/http-server.ts';
 import { LocalService } from './local-service.ts';
 import { MemberBook } from './member-book.ts';
 import { renderMetrics } from './metrics.ts';
+import { PeerDisks } from './peer-disks.ts';
 import { ReplicaService } from './replica-service.ts';
 import type { MemberAddress, ServerOptions } from './server-options.ts';
 import { statusView } from './status-view.ts';
@@ -78,9 +79,10 @@ async function open(
       `sync "${settings.sync}" is refused there; take "none" or "memory", or another directory`;
     throw new ServerError('SERVER_ERR_SYNC_LABEL', message);
   }
-  const book = new MemberBook(options.members);
+  const disks = new PeerDisks(directory.root);
+  const book = new MemberBook(options.members, disks);
   const stateMachine = new KvStateMachine();
-  const transport = options.members.length > 1 ? peerTransport(options, directory) : null;
+  const transport = options.members.length > 1 ? peerTransport(options, directory, disks) : null;
   const replica = await openHost(options, directory, transport, stateMachine, book);
   const stopReplica = once(() => new Promise((resolve) => replica.stop(() => resolve())));
   closers.push(stopReplica);
@@ -155,13 +157,18 @@ function openDirectory(options: ServerOptions): Promise<DataDirectory> {
   });
 }
 
-function peerTransport(options: ServerOptions, directory: DataDirectory): PeerTransport {
+function peerTransport(
+  options: ServerOptions,
+  directory: DataDirectory,
+  disks: PeerDisks,
+): PeerTransport {
   return createPeerTransport({
     network: peerNetwork(options),
     listenAddress: options.listen.peer,
     identity: directory.identity,
     clock: nodeClock(),
     random: createRandom(`${randomUUID()}/transport`),
+    onDiskLearned: (peer, diskId) => disks.learn(peer, diskId),
   });
 }
 

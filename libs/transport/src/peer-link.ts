@@ -1,9 +1,12 @@
 import type { Clock, Member, NodeId } from '@quorate/consensus';
 import { byteCount, type Random } from '@quorate/foundation';
 import { FaultLane } from './fault-lane.ts';
+import { isProbe, PROBE_FRAME } from './idle-probe.ts';
 import type { PeerDialer } from './peer-dialer.ts';
 import type { PeerSession } from './peer-session.ts';
 import type { LinkCounters, LinkFault, PeerHandlers } from './types.ts';
+
+const PROBE_PARTS: readonly Uint8Array[] = [PROBE_FRAME];
 
 /** What a link needs of its transport. */
 export interface PeerLinkOptions {
@@ -33,6 +36,8 @@ export class PeerLink {
   private sessions = 0;
   private fault: LinkFault | null = null;
   private unflushed = false;
+  /** Nothing was sent since the last `probe`. */
+  private silent = true;
 
   constructor(member: Member, options: PeerLinkOptions) {
     this.member = member;
@@ -84,6 +89,18 @@ export class PeerLink {
     return false;
   }
 
+  /**
+   * Says something on a session on which nothing was sent since the last call: when the peer's
+   * machine lost power and came back, its answer to these bytes ends the session (SIM-03).
+   */
+  probe(): void {
+    if (this.silent && this.isOpen && this.outbound.idle) {
+      this.transmit(PROBE_PARTS);
+      this.flush();
+    }
+    this.silent = true;
+  }
+
   /** Hands what is queued to the network. */
   flush(): void {
     if (!this.unflushed) return;
@@ -93,7 +110,7 @@ export class PeerLink {
 
   /** A frame arrived on the open session. */
   receive(session: PeerSession, frame: Uint8Array): void {
-    if (session !== this.session) return;
+    if (session !== this.session || isProbe(frame)) return;
     this.inbound.count(frame.length);
     if (this.inbound.idle) {
       this.hand(frame);
@@ -175,6 +192,7 @@ export class PeerLink {
     if (this.session === null) return;
     this.session.channel.send(parts);
     this.unflushed = true;
+    this.silent = false;
   }
 
   private hand(frame: Uint8Array): void {

@@ -1,4 +1,4 @@
-import type { Member, NodeId } from '@quorate/consensus';
+import { type Cancel, instant, type Member, type NodeId } from '@quorate/consensus';
 import { assert } from '@quorate/foundation';
 import { TransportError, type TransportErrorCode } from './errors.ts';
 import { decodeHello, encodeHello, type Hello, judgeHello } from './hello.ts';
@@ -23,6 +23,7 @@ export const DEFAULT_PEER_LIMITS: PeerTransportLimits = {
   redialMinMicros: 20_000,
   redialMaxMicros: 500_000,
   handshakesMax: 64,
+  idleProbeMicros: 1_000_000,
 };
 
 /** Makes a transport; nothing happens before `start`. */
@@ -37,6 +38,7 @@ class SessionTransport implements PeerTransport, SessionOwner {
   private readonly links = new Map<NodeId, PeerLink>();
   private readonly faults = new Map<NodeId, LinkFault>();
   private readonly handshakes = new Set<PeerSession>();
+  private cancelProbe: Cancel = () => {};
   private handlers: PeerHandlers | null = null;
   private listener: FrameListener | null = null;
   private stopped = false;
@@ -70,6 +72,7 @@ class SessionTransport implements PeerTransport, SessionOwner {
           return;
         }
         this.listener = listener;
+        if (error === null) this.probeLater();
         done(error);
       },
     );
@@ -131,6 +134,7 @@ class SessionTransport implements PeerTransport, SessionOwner {
 
   stop(done: () => void): void {
     this.stopped = true;
+    this.cancelProbe();
     this.handlers = null;
     this.listener?.close();
     for (const link of this.links.values()) link.stop();
@@ -141,6 +145,16 @@ class SessionTransport implements PeerTransport, SessionOwner {
     this.handshakes.clear();
     this.links.clear();
     this.options.clock.defer(done);
+  }
+
+  /** One timer for all links; see `PeerLink.probe`. */
+  private probeLater(): void {
+    const { clock } = this.options;
+    const at = instant(clock.now() + this.limits.idleProbeMicros);
+    this.cancelProbe = clock.schedule(at, () => {
+      for (const link of this.links.values()) link.probe();
+      this.probeLater();
+    });
   }
 
   /** The other end's hello: opens the session or refuses it. */
@@ -169,6 +183,7 @@ class SessionTransport implements PeerTransport, SessionOwner {
       };
       return;
     }
+    if (link.disk === '') this.options.onDiskLearned?.(link.id, hello.diskId);
     link.disk = hello.diskId;
     this.handshakes.delete(session);
     session.settle();

@@ -83,6 +83,8 @@ export interface PeerTransportLimits {
   readonly redialMaxMicros: number;
   /** Accepted connections whose hello has not arrived; beyond it new ones are closed. */
   readonly handshakesMax: number;
+  /** After so long without a frame sent a session carries an empty one, to notice a dead peer. */
+  readonly idleProbeMicros: number;
 }
 
 /** What a {@link PeerTransport} is made of. */
@@ -93,6 +95,11 @@ export interface PeerTransportOptions {
   readonly identity: PeerIdentity;
   readonly clock: Clock;
   readonly random: Random;
+  /**
+   * Told the disk id that a peer showed first, before its session starts: whoever remembers it over
+   * a restart keeps a wiped peer out for ever, not only until then.
+   */
+  readonly onDiskLearned?: (peer: NodeId, diskId: string) => void;
   readonly limits?: Partial<PeerTransportLimits>;
 }
 

@@ -93,11 +93,21 @@ function opened(
   };
 }
 
+/**
+ * Makes a directory and its parents, one by one: below a directory that takes no entries at all,
+ * such as /proc, Node's own recursive mkdir never returns (seen with Node 20).
+ */
+function makeDirectories(directory: string): void {
+  if (fs.existsSync(directory)) return;
+  makeDirectories(path.dirname(directory));
+  fs.mkdirSync(directory, { mode: 0o700 });
+}
+
 /** Makes the directory where that is asked for, and refuses one that others may write into. */
 function prepareRoot(root: string, bootstrap: Bootstrap): void {
   if (!fs.existsSync(root)) {
     if (bootstrap === 'existing') throw emptyError(root);
-    fs.mkdirSync(root, { recursive: true, mode: 0o700 });
+    makeDirectories(root);
     syncDirectory(path.dirname(root));
   }
   const { mode } = fs.statSync(root);
@@ -203,7 +213,8 @@ function identityError(file: string, reason: string): WalError {
 function asWalError(root: string, error: unknown): WalError {
   if (error instanceof WalError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? 'EIO';
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
+  // ENOENT: a file system without entries of its own, such as /proc, answers so to mkdir.
+  if (['EACCES', 'EROFS', 'EPERM', 'ENOENT', 'ENOTDIR'].includes(code)) {
     const message = `${root} cannot be written: ${code}. Check its owner and mode.`;
     return new WalError('WAL_ERR_PERMISSION', message, code);
   }

@@ -214,7 +214,9 @@ export class FaultStrikes<M> {
     const segments = disk.names(WAL_DIRECTORY).filter((name) => name.includes('segment'));
     const snapshots = disk.names(SNAPSHOT_DIRECTORY).filter((name) => !name.endsWith('.tmp'));
     const paths = [
-      ...segments.slice(0, -1).map((name) => `${WAL_DIRECTORY}/${name}`),
+      // Not the segment being written (a damaged last group cannot be told from a torn one), nor
+      // the next one, which lies ready.
+      ...segments.slice(0, -2).map((name) => `${WAL_DIRECTORY}/${name}`),
       ...snapshots.map((name) => `${SNAPSHOT_DIRECTORY}/${name}`),
     ];
     const path = paths[random.below(Math.max(1, paths.length))];

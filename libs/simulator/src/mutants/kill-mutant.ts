@@ -128,9 +128,17 @@ export async function searchSmallScope(
   return end.silent ? 'the exploration never ended' : violation;
 }
 
-/** What must be known of a mutant for an old verdict on it to hold. */
-export function fingerprintText(root: string, mutant: Mutant): string {
-  const source = readFileSync(join(root, mutant.file), 'utf8');
-  const script = readFileSync(join(root, mutant.script.file), 'utf8');
-  return [JSON.stringify(mutant), source, script].join('\n');
+/** What must be equal for an old verdict of a mutant's script, or of its search, to hold. */
+export function fingerprintTexts(root: string, mutant: Mutant): { script: string; search: string } {
+  const { file, find, replace, script, target } = mutant;
+  const patch = [file, find, replace, readFileSync(join(root, file), 'utf8')];
+  const programs = [SEARCHES[target], 'message-checks.mjs', 'search-arguments.mjs'];
+  const search = programs.map((name) => {
+    return readFileSync(join(root, 'libs/simulator/bin', name), 'utf8');
+  });
+  const tests = [JSON.stringify(script), readFileSync(join(root, script.file), 'utf8')];
+  return {
+    script: [...patch, ...tests].join('\n'),
+    search: [...patch, ...search].join('\n'),
+  };
 }

@@ -49,7 +49,8 @@ export const MULTI_PAXOS_MUTANTS: readonly Mutant[] = [
     find: '        accepted.push(record);',
     replace: lines(
       '        const { round, node } = this.promisedBallot;',
-      '        accepted.push({ ...record, round: (round - 1) as typeof round, node, encoded: null });',
+      '        const before = (round - 1) as typeof round;',
+      '        accepted.push({ ...record, round: before, node, encoded: null });',
     ),
     script: { file: CATALOGUE, test: 'MP-03' },
   },

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ALL_MUTANTS } from './all-mutants.ts';
-import { fingerprintText, runScripts, searchBySeeds, searchSmallScope } from './kill-mutant.ts';
+import { fingerprintTexts, runScripts, searchBySeeds, searchSmallScope } from './kill-mutant.ts';
 import type { Mutant } from './mutant.ts';
 import { fingerprintOf, type MutantRow, readRows, writeResults } from './results-file.ts';
 import { WorkspaceCopy } from './workspace-copy.ts';
@@ -14,6 +14,9 @@ const SEEDS_MAX = 2_000;
 const STATES_MAX = 150_000;
 const ENGINES: ReadonlySet<string> = new Set(['raft', 'multi-paxos', 'zab']);
 const JOBS_MAX = 16;
+/** Seeds that must find nothing where nothing is planted. */
+const GREEN_SEEDS = 30;
+const GREEN_BUDGET_MS = 120_000;
 
 interface Settings {
   readonly workspace: string;
@@ -103,14 +106,23 @@ function budgetMs(text: string): number {
   return Number(found[1]) * (found[2] === 'm' ? 60_000 : 1_000);
 }
 
-/** Without any mutant all scripts must pass, or a kill would prove nothing. */
+/** Without any mutant all scripts and searches must pass, or a kill would prove nothing. */
 async function isGreen(copy: WorkspaceCopy, settings: Settings): Promise<boolean> {
   const scripts = settings.mutants.map(({ script }) => script);
   const { passed, failed, detail } = await runScripts(copy, scripts);
   console.log(`without a mutant: ${passed} tests passed, ${failed} failed`);
-  if (failed === 0 && passed > 0) return true;
-  console.error(`the suite is not green without a mutant: ${detail}`);
-  return false;
+  if (failed > 0 || passed === 0) {
+    console.error(`the suite is not green without a mutant: ${detail}`);
+    return false;
+  }
+  for (const target of new Set(settings.mutants.map((mutant) => mutant.target))) {
+    const seeds = { first: 1, last: Math.min(GREEN_SEEDS, settings.seedsMax) };
+    const found = await searchBySeeds(copy, target, seeds, GREEN_BUDGET_MS);
+    if (found.seed === null) continue;
+    console.error(`without a mutant, seed ${found.seed} of ${target} fails: ${found.detail}`);
+    return false;
+  }
+  return true;
 }
 
 async function judge(
@@ -120,26 +132,29 @@ async function judge(
   settings: Settings,
 ): Promise<MutantRow> {
   const { stages, seedsMax } = settings;
-  const fingerprint = fingerprintOf(fingerprintText(copy.root, mutant));
-  const old = before?.fingerprint === fingerprint ? before : null;
+  const texts = fingerprintTexts(copy.root, mutant);
+  const scriptFingerprint = fingerprintOf(texts.script);
+  const searchFingerprint = fingerprintOf(texts.search);
+  const oldScript = before?.scriptFingerprint === scriptFingerprint ? before : null;
+  const oldSearch = before?.searchFingerprint === searchFingerprint ? before : null;
   copy.apply(mutant);
-  const by = { script: old?.killedByScript ?? false, detail: old?.scriptDetail ?? '' };
+  const by = { script: oldScript?.killedByScript ?? false, detail: oldScript?.scriptDetail ?? '' };
   if (!by.script && stages.has('script')) {
     const outcome = await runScripts(copy, [mutant.script]);
     by.script = outcome.failed > 0;
     by.detail = outcome.detail;
   }
   let found = {
-    seed: old?.killedBySeed ?? null,
-    seedsTried: old?.seedsTried ?? 0,
-    detail: old?.seedDetail ?? '',
+    seed: oldSearch?.killedBySeed ?? null,
+    seedsTried: oldSearch?.seedsTried ?? 0,
+    detail: oldSearch?.seedDetail ?? '',
   };
   if (found.seed === null && found.seedsTried < seedsMax && stages.has('seeds')) {
     const leftMs = Math.max(1, settings.endsAtMs - Date.now());
     const seeds = { first: found.seedsTried + 1, last: seedsMax };
     found = await searchBySeeds(copy, mutant.target, seeds, leftMs);
   }
-  let scope = old?.killedBySmallScope ?? null;
+  let scope = oldSearch?.killedBySmallScope ?? null;
   if (scope === null && stages.has('small-scope') && ENGINES.has(mutant.target)) {
     scope = await searchSmallScope(copy, mutant.target, settings.statesMax);
   }
@@ -156,7 +171,8 @@ async function judge(
     seedsTried: found.seedsTried,
     seedDetail: found.detail,
     killedBySmallScope: scope,
-    fingerprint,
+    scriptFingerprint,
+    searchFingerprint,
   };
   console.log(lineOf(row));
   return row;

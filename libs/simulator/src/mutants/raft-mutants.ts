@@ -88,7 +88,9 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     target: 'raft',
     bug: 'the completion of an overwritten write vouches for what replaced it (RF-33, RF-65)',
     file: `${SOURCE}/write-ledger.ts`,
-    find: '    for (const write of this.outstanding) if (write.through > last) write.through = last;\n',
+    find:
+      '    for (const write of this.outstanding) ' +
+      'if (write.through > last) write.through = last;\n',
     replace: '',
     script: { file: `${SOURCE}/write-ledger.test.ts`, test: 'RF-65' },
   },

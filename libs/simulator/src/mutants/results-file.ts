@@ -20,8 +20,10 @@ export interface MutantRow {
   readonly seedDetail: string;
   /** The invariant that broke in exhaustive exploration; null: not broken, or not explored. */
   readonly killedBySmallScope: string | null;
-  /** Of the patch, the patched source and its script: an old verdict holds while it is equal. */
-  readonly fingerprint: string;
+  /** Of the patch, the patched source and its script: the script's verdict holds while equal. */
+  readonly scriptFingerprint: string;
+  /** Of the patch, the patched source and the search: the same for the verdicts of searches. */
+  readonly searchFingerprint: string;
 }
 
 /** The whole file. */

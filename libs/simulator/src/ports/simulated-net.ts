@@ -19,6 +19,8 @@ const DIAL_RETRY_MICROS = 50_000;
 const DIAL_MICROS = 200;
 /** From a write on a connection that the other machine does not know to the answer. */
 const RESET_MICROS = 400;
+/** The kernel's own probe of an idle connection may come so late; nobody should need it. */
+const KEEP_ALIVE_MICROS = 75_000_000;
 const FIRST_FREE_PORT = 40_000;
 
 interface OpenPort {
@@ -72,7 +74,7 @@ export class SimulatedNetwork {
     const taken = this.ports.get(address)?.process.alive ?? false;
     const port: OpenPort = { process, accept };
     // The machine is back and knows nothing of old connections: it resets them when they are used.
-    for (const end of this.halfOpen.get(process.node) ?? []) end.strange = true;
+    for (const end of this.halfOpen.get(process.node) ?? []) end.becomeStrange();
     this.halfOpen.delete(process.node);
     if (!taken) this.ports.set(address, port);
     const close = (): void => {
@@ -190,7 +192,7 @@ class StreamEnd implements Connection {
   onClose: () => void = () => {};
   onForget: () => void = () => {};
   /** The machine at the other end restarted and does not know this connection. */
-  strange = false;
+  private strange = false;
   private readonly queue: EventQueue;
   private readonly process: SimulatedProcess;
   private out: BytePipe | null = null;
@@ -243,6 +245,12 @@ class StreamEnd implements Connection {
     if (this.closed) return;
     this.queue.after(0, () => this.process.enter(() => this.handlers?.closed('closed here')));
     this.shut('closed by the peer');
+  }
+
+  /** The other machine is back: it resets this connection at the next write or keep-alive probe. */
+  becomeStrange(): void {
+    this.strange = true;
+    this.queue.after(KEEP_ALIVE_MICROS, () => this.reset());
   }
 
   /** The machine of this end loses power: nobody is told anything. */

@@ -23,9 +23,10 @@ class Broken extends Error {
 
 /**
  * Explores every interleaving of deliveries, disk writes, timeouts, commands, a crash and a restart
- * in a small cluster, each state once. It goes depth first, in dives that start at states drawn from
- * all that wait: a scope too large to exhaust is then sampled at every depth, while an exhausted one
- * is the same in any order.
+ * in a small cluster, each state once. It goes depth first, in dives from states drawn from all
+ * that wait: a scope too large to exhaust is then sampled at every depth, while an exhausted one is
+ * the same in any order.
+ *
  * Checked after each step: one committed sequence for ever (C1, C3, C5), every committed entry
  * durable at enough replicas, then and later (C4), one leader a round where the protocol says so
  * (R1), and that engines throw nothing.
