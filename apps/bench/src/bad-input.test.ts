@@ -44,7 +44,7 @@ const BAD: readonly Bad[] = [
   },
   {
     title: 'a disk fault on processes',
-    yaml: fault('{ at: 1s, disk: { on: leader, stallFsync: 500ms }, for: 2s }'),
+    yaml: fault('{ at: 1s, disk: { on: leader, stallFsync: 500ms } }'),
     message: /bad\.yaml:5: faults\.0\.disk: impossible with runtime process: .*allowed: kill/,
   },
   {

@@ -53,7 +53,8 @@ Examples:
   quorate wal verify data/1`,
 };
 
-// Each command loads its own libraries when it is asked for: charts take longer to load than a wrong
+// Each command loads its own libraries when it is asked for: charts take longer to load than a
+// wrong
 // flag takes to refuse.
 
 /** Runs the `quorate` command with `args`; ends the process with the exit code. */

@@ -1,7 +1,8 @@
 import { workerData } from 'node:worker_threads';
 
 // Sleeps until the time that stands in the shared cells and then wakes the loader's thread. A futex
-// wait ends within some 60 microseconds of its deadline; Node's own timers are good to a millisecond,
+// wait ends within some 60 microseconds of its deadline; Node's own timers are good to a
+// millisecond,
 // which would be added to every latency that counts from an intended start.
 
 const { shared, port } = workerData as {

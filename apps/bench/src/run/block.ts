@@ -71,7 +71,10 @@ export interface BlockResult {
 
 const LEADER_LIMIT_MS = 15_000;
 const OPERATION_TIMEOUT_MS = 5_000;
-/** After an abort, how long steps under way may take to notice before their replicas are stopped. */
+/**
+ * After an abort, how long steps under way may take to notice before their replicas are
+ * stopped.
+ */
 const ABORT_LIMIT_MS = 6_000;
 /** The name of the phase in which faults happen. */
 export const PROBE_PHASE = 'probe';

@@ -117,7 +117,8 @@ function failoversOf(
   const marks: EngineMark[] = block.events
     .filter(({ event }) => MARKS.has(event))
     .map(({ atMs, node, event }) => ({ atMs, node, kind: event as MarkKind }));
-  // The end of the load, not of the last success: a service that never came back was down until then.
+  // The end of the load, not of the last success: a service that never came back was down until
+  // then.
   const endMs = block.probeEndMs;
   const faults = block.faults.map((fault): RunFault => {
     const { install, heal } = fault.evidence;

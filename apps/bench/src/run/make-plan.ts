@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { checkSchedule, FaultScheduleError, parseFaultSchedule } from '@quorate/faults';
 import { parseSlo, SloError } from '@quorate/report';
 import { UsageError } from '../errors.ts';
@@ -155,11 +155,22 @@ function slosOf(scenario: Scenario, loaded: LoadedScenario, flags: RunFlags): Ru
 function writableFolder(out: string): string {
   const folder = resolve(out);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
+    if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
     accessSync(folder, constants.W_OK | constants.X_OK);
     return folder;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new UsageError(`--out ${out}: cannot be written (${code}); name another folder`);
   }
+}
+
+/**
+ * Makes a folder and those above it. Node 20's own recursive mkdir turns for ever where an existing
+ * folder answers ENOENT, as those of /proc do.
+ */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
 }

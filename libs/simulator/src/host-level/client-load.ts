@@ -20,6 +20,8 @@ interface Planned {
   readonly value: JsonValue | undefined;
   readonly written: string;
   readonly condition: KvCondition;
+  /** A read of whatever the replica has: no part of the history, but committed all the same. */
+  readonly stale: boolean;
 }
 
 /** Counts of all clients of a run. */
@@ -88,8 +90,8 @@ export class ClientLoad<M> {
   readBack(): void {
     const client = this.clients[0] as Client;
     for (let i = 0; i < this.world.swarm.keys; i++) {
-      const plan = { f: 'read', key: `k${i}`, value: undefined, written: '' } as const;
-      this.run(client, this.nextProcess++, { ...plan, condition: { kind: 'none' } }, () => {});
+      const plan = this.readOf(`k${i}`, false);
+      this.run(client, this.nextProcess++, plan, () => {});
     }
   }
 
@@ -123,16 +125,22 @@ export class ClientLoad<M> {
     const key = `k${random.below(keys)}`;
     const kind = random.below(10);
     const condition: KvCondition = { kind: 'none' };
-    if (kind < 4) return { f: 'read', key, value: undefined, written: '', condition };
-    if (kind === 4) return { f: 'delete', key, value: undefined, written: '', condition };
+    const stale = false;
+    if (kind < 4) return this.readOf(key, kind === 3);
+    if (kind === 4) return { ...this.readOf(key, false), f: 'delete' };
     const written = `v${++this.values}`;
-    if (kind < 8) return { f: 'write', key, value: written, written, condition };
+    if (kind < 8) return { f: 'write', key, value: written, written, condition, stale };
     const expected = this.lastSeen.get(key) ?? null;
     const found = (text: string): KvCondition => ({ kind: 'value', value: this.padded(text) });
     return {
-      ...{ f: 'cas', key, value: [expected, written], written },
+      ...{ f: 'cas', key, value: [expected, written], written, stale },
       condition: expected === null ? { kind: 'absent' } : found(expected),
     };
+  }
+
+  private readOf(key: string, stale: boolean): Planned {
+    const condition: KvCondition = { kind: 'none' };
+    return { f: 'read', key, value: undefined, written: '', condition, stale };
   }
 
   private run(
@@ -150,8 +158,9 @@ export class ClientLoad<M> {
       this.finish(process, plan, result);
       ended(result);
     };
-    if (plan.f === 'read') client.get(key, {}, done);
-    else if (plan.f === 'delete') client.delete(key, {}, done);
+    if (plan.f === 'read') {
+      client.get(key, { level: plan.stale ? 'stale' : 'linearizable' }, done);
+    } else if (plan.f === 'delete') client.delete(key, {}, done);
     else client.put(key, this.padded(plan.written), { condition: plan.condition }, done);
   }
 
@@ -178,6 +187,7 @@ export class ClientLoad<M> {
   }
 
   private remember(plan: Planned, seen: JsonValue | undefined): void {
+    if (plan.stale) return;
     if (plan.f === 'read') this.lastSeen.set(plan.key, seen as string | null);
     else this.lastSeen.set(plan.key, plan.f === 'delete' ? null : plan.written);
   }
@@ -188,6 +198,7 @@ export class ClientLoad<M> {
     plan: Planned,
     value: JsonValue | undefined,
   ): void {
+    if (plan.stale) return;
     const time = this.world.queue.now() * NANOS_PER_MICRO;
     const base = { time, process, type, f: plan.f, key: plan.key };
     this.history.push(value === undefined ? base : { ...base, value });
