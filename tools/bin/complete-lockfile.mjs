@@ -25,7 +25,8 @@ for (const [owner, entry] of Object.entries(lock.packages)) {
   }
 }
 if (process.argv.includes('--check')) {
-  for (const { name, version } of missing) console.error(`missing from the lockfile: ${name}@${version}`);
+  for (const { name, version } of missing)
+    console.error(`missing from the lockfile: ${name}@${version}`);
   process.exit(missing.length === 0 ? 0 : 1);
 }
 const OS = /\b(android|darwin|freebsd|linux|openharmony|win32)\b/;
@@ -46,5 +47,7 @@ for (const { name, version } of missing) {
   };
   console.log(`added ${name}@${version}`);
 }
-const sorted = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)));
+const sorted = Object.fromEntries(
+  Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)),
+);
 writeFileSync(file, `${JSON.stringify({ ...lock, packages: sorted }, null, 2)}\n`);

@@ -37,7 +37,7 @@ const ENGINES = [
   engine(zab, { finalizeWaitMicros: 0 }, true),
 ];
 const TINY: Size = { nodes: 2, timeouts: 1, crashes: 0, commands: 1, statesMax: 20_000 };
-const SMALL: Size = { nodes: 3, timeouts: 2, crashes: 1, commands: 1, statesMax: 4_000 };
+const SMALL: Size = { nodes: 3, timeouts: 2, crashes: 1, commands: 1, statesMax: 2_000 };
 
 describe('small scope', () => {
   for (const one of ENGINES) {
@@ -58,7 +58,7 @@ describe('small scope', () => {
 
   it('finds an engine that counts its own copy before it is durable, with the way there', () => {
     const bug = 'counts its own copy before it is durable (RF-32)';
-    const found = ENGINES.map((one) => one.run({ ...SMALL, statesMax: 30_000 }, bug).violation);
+    const found = ENGINES.map((one) => one.run({ ...SMALL, statesMax: 20_000 }, bug).violation);
     for (const violation of found) expect(violation?.invariant).toMatch(/C4|exception/);
     expect(found[0]?.steps.length).toBeGreaterThan(3);
   });
