@@ -69,6 +69,7 @@ export function limitOf(step: LoadStep): string | null {
     ...(leader === undefined ? [] : [`leader ${percent(leader.cpu)}`]),
     ...(followers.length === 0 ? [] : [`followers ${followers.map(percent).join(', ')}`]),
     `generator ${percent(generator)}`,
+    `together ${percent(total / step.cores)} of ${step.cores} cores`,
   ];
   const rate = Math.round(syncs).toLocaleString('en-US');
   const each = step.syncMicros === null ? '' : ` of ${(step.syncMicros / 1000).toFixed(2)} ms`;

@@ -121,3 +121,9 @@ export type Scenario = z.infer<typeof scenarioSchema>;
 export type ScenarioLoad = NonNullable<Scenario['load']>;
 /** The shares of a mix in percent or any other unit; only their ratio counts. */
 export type ScenarioMix = ScenarioLoad['mix'];
+
+/** The JSON Schema of a scenario file as text, for `docs/reference/scenario.schema.json`. */
+export function scenarioJsonSchemaText(): string {
+  const schema = z.toJSONSchema(scenarioSchema, { io: 'input', unrepresentable: 'any' });
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -60,7 +60,7 @@ export async function mutantsMain(workspace: string, argv: readonly string[]): P
     misfits++;
     console.error(String(error));
   } finally {
-    for (const copy of copies) copy.remove();
+    rmSync(folder, { recursive: true, force: true });
   }
   const complete = report(ordered(known), settings);
   return misfits === 0 && complete ? 0 : 1;

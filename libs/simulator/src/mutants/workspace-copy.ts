@@ -6,7 +6,6 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -58,11 +57,6 @@ export class WorkspaceCopy {
   revert(): void {
     this.restore?.();
     this.restore = null;
-  }
-
-  /** Removes the copy. */
-  remove(): void {
-    rmSync(this.root, { recursive: true, force: true });
   }
 
   private linkPackages(installed: string): void {
