@@ -1,4 +1,3 @@
-/// <reference lib="dom" />
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +12,19 @@ const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 const browserPath = process.env.QUORATE_CHROMIUM ?? BROWSERS.find((path) => existsSync(path));
 const skipReason = browserPath === undefined ? ' (skipped: no Chromium is installed)' : '';
 const WIDTHS = [1280, 390];
+
+/** What the inspection needs of the page's own world; the tests' own world has no document. */
+interface PageElement {
+  readonly textContent: string | null;
+  getAttribute(name: string): string | null;
+  getBoundingClientRect(): Record<'left' | 'right' | 'top' | 'bottom' | 'width' | 'height', number>;
+  querySelectorAll(selector: string): Iterable<PageElement>;
+}
+declare const document: {
+  readonly documentElement: { readonly scrollWidth: number; readonly clientWidth: number };
+  getElementById(id: string): PageElement | null;
+  querySelectorAll(selector: string): Iterable<PageElement>;
+};
 
 /** Runs in the page: what is drawn, what is named, and which text sticks out of its picture. */
 function inspectPage() {
