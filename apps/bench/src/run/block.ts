@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Cluster, type EventLine, monotonicMicros, type Reaper } from '@quorate/cluster';
@@ -116,6 +116,7 @@ export async function runBlock(input: BlockInput): Promise<BlockResult> {
     // A restart under way would start a replica behind the back of a cluster that has stopped.
     await Promise.race([work.catch(() => undefined), pause(ABORT_LIMIT_MS)]);
     await cluster.stop();
+    keepLogs(directory, join(input.folder, 'logs'), input);
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   }
 }
@@ -335,4 +336,16 @@ async function probe(
 function blockEvent(node: number, line: EventLine, originMicros: number): BlockEvent {
   const { event, round, node: about, detail, atMicros } = line;
   return { atMs: Math.max(0, (atMicros - originMicros) / 1000), node, event, round, about, detail };
+}
+
+/** The replicas' logs stay with the run; what they stored does not. */
+function keepLogs(
+  directory: string,
+  logs: string,
+  { protocol, index, attempt }: Pick<BlockInput, 'protocol' | 'index' | 'attempt'>,
+): void {
+  mkdirSync(logs, { recursive: true });
+  for (const name of readdirSync(directory).filter((file) => file.endsWith('.log'))) {
+    copyFileSync(join(directory, name), join(logs, `${protocol}-${index}-${attempt}-${name}`));
+  }
 }
