@@ -1,4 +1,3 @@
-export { CLIENT_SERVICE_PATH } from './client-service-path.ts';
 export { type ClusterFile, parseClusterFile, readClusterFile } from './cluster-file.ts';
 export { PROTOCOL_NAMES, protocolNamed } from './protocols.ts';
 

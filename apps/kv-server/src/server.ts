@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type ClientServer, serveClients } from '@quorate/client';
+import { CLIENT_SERVICE_PATH, type ClientServer, serveClients } from '@quorate/client';
 import { nodeId } from '@quorate/consensus';
 import { createRandom, required } from '@quorate/foundation';
 import { KvStateMachine } from '@quorate/kv';
@@ -21,7 +21,6 @@ import {
   openNodeDisk,
   openWal,
 } from '@quorate/wal';
-import { CLIENT_SERVICE_PATH } from './client-service-path.ts';
 import { engineConfig } from './engine-settings.ts';
 import { ServerError } from './errors.ts';
 import { type HttpEdge, openHttpEdge } from './http/http-server.ts';

@@ -1,7 +1,6 @@
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
-import { type Client, connectClient } from '@quorate/client';
+import { CLIENT_SERVICE_PATH, type Client, connectClient } from '@quorate/client';
 import { createRandom } from '@quorate/foundation';
-import { CLIENT_SERVICE_PATH } from '@quorate/kv-server';
 import { nodeClock } from '@quorate/replica';
 import { grpcFrames, nodeNet, tcpFrames } from '@quorate/transport';
 import { type KeyDistribution, planOpenLoop, type WorkloadOptions } from '@quorate/workload';
