@@ -69,6 +69,9 @@ export const IMPORT_RULES: Readonly<Record<string, ImportRule>> = {
     'measure',
     'foundation',
   ]),
+  'protocol-rules': rule('testing', ['contract', 'support', 'engine', 'foundation'], {
+    projects: ['simulator'],
+  }),
   'engine-testkit': rule('testing', ['contract', 'foundation'], { projects: ['simulator'] }),
   'kv-server': rule('app', [
     'foundation',

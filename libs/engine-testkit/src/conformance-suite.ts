@@ -11,7 +11,7 @@ import { type ConformanceCase, ConformanceKit, type ConformanceOptions } from '.
 /** All cases for a protocol, those aside that need more nodes than it has. */
 export function conformanceCases<M>(
   protocol: Protocol<M>,
-  options: ConformanceOptions = {},
+  options: ConformanceOptions<M> = {},
 ): { readonly name: string; run(): void }[] {
   const kit = new ConformanceKit(protocol, options);
   const sizeMax = Math.max(...kit.options.sizes);
@@ -30,7 +30,10 @@ export function conformanceCases<M>(
 }
 
 /** Declares one vitest test for each case: what an engine must do before it may be called one. */
-export function conformanceSuite<M>(protocol: Protocol<M>, options: ConformanceOptions = {}): void {
+export function conformanceSuite<M>(
+  protocol: Protocol<M>,
+  options: ConformanceOptions<M> = {},
+): void {
   describe(`conformance of ${protocol.name}`, () => {
     for (const one of conformanceCases(protocol, options)) it(one.name, () => one.run());
   });

@@ -2,12 +2,13 @@ import type { NodeId, Protocol } from '@quorate/consensus';
 import {
   type ClusterOptions,
   type ConfigOverrides,
+  type ProtocolRules,
   SimulatedCluster,
   SteadyLoad,
 } from '@quorate/simulator';
 
 /** What a protocol's author may set; everything has a default. */
-export interface ConformanceOptions {
+export interface ConformanceOptions<M> {
   /** The cluster sizes that the protocol supports; 1 alone for an unreplicated one. */
   readonly sizes?: readonly number[];
   /** Random-fault runs per kind of channel; `QUORATE_SEEDS` in the environment sets the default. */
@@ -19,6 +20,8 @@ export interface ConformanceOptions {
   readonly firstSeed?: number;
   /** Overrides for every cluster of the suite: variants under test, timing. */
   readonly config?: ConfigOverrides;
+  /** What this protocol must never do, checked in every cluster of the suite. */
+  readonly rules?: ProtocolRules<M>;
 }
 
 /** One thing that every engine must do. `run` throws when the engine does not. */
@@ -40,11 +43,13 @@ const RANDOM_SEEDS = 24;
 /** What the cases are built from: clusters of the protocol under test, and how they settle. */
 export class ConformanceKit<M> {
   readonly protocol: Protocol<M>;
-  readonly options: Required<ConformanceOptions>;
+  readonly options: Required<Omit<ConformanceOptions<M>, 'rules'>>;
+  private readonly rules: Pick<ConformanceOptions<M>, 'rules'>;
   private probes = 0;
 
-  constructor(protocol: Protocol<M>, options: ConformanceOptions) {
+  constructor(protocol: Protocol<M>, options: ConformanceOptions<M>) {
     this.protocol = protocol;
+    this.rules = options.rules === undefined ? {} : { rules: options.rules };
     this.options = {
       sizes: [1, 2, 3, 4, 5],
       randomSeeds: Number(process.env.QUORATE_SEEDS ?? RANDOM_SEEDS),
@@ -69,7 +74,7 @@ export class ConformanceKit<M> {
     const base = this.options.config;
     const limits = { ...base.limits, ...options.config?.limits };
     const config = { ...base, ...options.config, limits };
-    return new SimulatedCluster({ ...options, protocol: this.protocol, config });
+    return new SimulatedCluster({ ...this.rules, ...options, protocol: this.protocol, config });
   }
 
   /** Waits for a serving leader. */

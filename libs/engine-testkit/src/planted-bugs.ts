@@ -140,7 +140,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
  * Declares one vitest test for each planted bug: a case of the suite must fail. It measures the
  * net, not the engine: a bug that nobody notices is a hole.
  */
-export function plantedBugSuite<M>(protocol: Protocol<M>, options: ConformanceOptions = {}): void {
+export function plantedBugSuite<M>(
+  protocol: Protocol<M>,
+  options: ConformanceOptions<M> = {},
+): void {
   describe(`planted bugs in ${protocol.name}`, () => {
     for (const bug of PLANTED_BUGS) {
       it(`an engine that ${bug.name} is caught`, () => {
@@ -155,7 +158,7 @@ export function plantedBugSuite<M>(protocol: Protocol<M>, options: ConformanceOp
 export function caughtBy<M>(
   bug: PlantedBug,
   protocol: Protocol<M>,
-  options: ConformanceOptions,
+  options: ConformanceOptions<M>,
 ): string | null {
   for (const one of conformanceCases(protocol, options)) {
     if (!bug.caughtBy.test(one.name)) continue;

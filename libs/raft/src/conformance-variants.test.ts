@@ -1,4 +1,5 @@
 import { conformanceCases } from '@quorate/engine-testkit';
+import { raftRules } from '@quorate/protocol-rules';
 import { describe, it } from 'vitest';
 import { raft } from './index.ts';
 
@@ -12,7 +13,9 @@ for (const variants of [
   { preVote: false, checkQuorum: false },
 ]) {
   describe(JSON.stringify(variants), () => {
-    const cases = conformanceCases(raft, { config: { variants }, sizes: [3], randomSeeds: 6 });
+    const cases = conformanceCases(raft, {
+      ...{ rules: raftRules, config: { variants }, sizes: [3], randomSeeds: 6 },
+    });
     for (const one of cases) if (CASES.test(one.name)) it(one.name, () => one.run());
   });
 }

@@ -1,4 +1,5 @@
 import { conformanceSuite } from '@quorate/engine-testkit';
+import { raftRules } from '@quorate/protocol-rules';
 import { raft } from './index.ts';
 
-conformanceSuite(raft);
+conformanceSuite(raft, { rules: raftRules });

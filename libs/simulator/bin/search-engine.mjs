@@ -1,24 +1,21 @@
 // Random faults against one engine: the seeds of the conformance suite with the ghost's checks and
-// those of the protocol's own messages. Where the protocol does without FIFO channels, every other
+// the protocol's own rules. Where the protocol does without FIFO channels, every other
 // pair of seeds runs on lossy ones.
 import { multiPaxos } from '@quorate/multi-paxos';
+import { multiPaxosRules, raftRules, zabRules } from '@quorate/protocol-rules';
 import { raft } from '@quorate/raft';
 import { zab } from '@quorate/zab';
 import { runRandomFaults } from '../../engine-testkit/src/cases/agreement.ts';
 import { ConformanceKit } from '../../engine-testkit/src/kit.ts';
-import { checkMessages } from './message-checks.mjs';
 import { searchSeeds } from './search-arguments.mjs';
 
-class WatchedKit extends ConformanceKit {
-  cluster(options) {
-    const cluster = super.cluster(options);
-    checkMessages(cluster, this.protocol.name);
-    return cluster;
-  }
-}
-
+const RULED = [
+  [raft, raftRules],
+  [multiPaxos, multiPaxosRules],
+  [zab, zabRules],
+];
 const kits = new Map(
-  [raft, multiPaxos, zab].map((protocol) => [protocol.name, new WatchedKit(protocol, {})]),
+  RULED.map(([protocol, rules]) => [protocol.name, new ConformanceKit(protocol, { rules })]),
 );
 searchSeeds((seed, target) => {
   const kit = kits.get(target);

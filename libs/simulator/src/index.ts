@@ -17,18 +17,14 @@ export { type Fail, GhostState } from './engine-level/ghost-state.ts';
 export { entryKey, type MachineImage, MemoryMachine } from './engine-level/memory-machine.ts';
 export { EventQueue } from './event-queue.ts';
 export { SimulationFailure } from './failure.ts';
+export { entryMark } from './host-level/durable-facts.ts';
 export {
   type FaultEvent,
   HOST_FAULT_KINDS,
   type HostFaultKind,
 } from './host-level/fault-schedule.ts';
 export { HostCluster } from './host-level/host-cluster.ts';
-export {
-  type HostRunOptions,
-  type ProtocolRules,
-  RULES_OF_ALL,
-  type SwarmOptions,
-} from './host-level/host-options.ts';
+export type { HostRunOptions, SwarmOptions } from './host-level/host-options.ts';
 export { type HostRunResult, type RunFailure, runHosts } from './host-level/host-run.ts';
 export { PROBES, type Probe } from './host-level/probes.ts';
 export { shrinkEvents } from './host-level/shrink.ts';
@@ -53,6 +49,7 @@ export {
   SimulatedProcess,
 } from './ports/simulated-process.ts';
 export { FAULT_KINDS, type FaultKind, RandomFaults } from './random-faults.ts';
+export type { ObservedRun, ProtocolRules, RunObserver } from './run-observer.ts';
 export { SimulatedCluster } from './simulated-cluster.ts';
 export { SteadyLoad } from './steady-load.ts';
 export { Trace } from './trace.ts';

@@ -8,6 +8,7 @@ import type {
   RequestStatus,
   Ticket,
 } from '@quorate/consensus';
+import type { ProtocolRules } from './run-observer.ts';
 
 /** Everything that one direction of a link between two nodes does to messages. */
 export interface LinkSettings {
@@ -75,6 +76,8 @@ export interface ClusterOptions<M> {
   readonly snapshotEveryEntries?: number;
   /** True keeps every durable record of each node, also those that compaction deletes. */
   readonly keepArchive?: boolean;
+  /** What this protocol must never do, beyond what every protocol keeps. */
+  readonly rules?: ProtocolRules<M>;
   /** Events kept for the report of a failure. */
   readonly traceEventsMax?: number;
 }

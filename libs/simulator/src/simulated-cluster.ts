@@ -110,7 +110,7 @@ export class SimulatedCluster<M> {
     const pending = driven.host.log.pending.length;
     const keep = keepBatches ?? this.crashRandom.below(pending + 1);
     this.note(nodeId(node), `crash, ${keep} of ${pending} batches survive`);
-    this.core.ghost.crashed(nodeId(node));
+    this.core.crashed(nodeId(node));
     driven.crash(keep);
     this.core.network.sessions.nodeDown(nodeId(node));
   }
@@ -293,6 +293,7 @@ export class SimulatedCluster<M> {
     this.note(id, `${kind} ${text} ticket ${ticket}: ${status}`);
     this.requests.push(open);
     this.core.ghost.requested(open);
+    if (outcome === 'pending' && kind !== 'propose') this.core.observer?.asked(id, kind, ticket);
     driven.poke();
     return open;
   }

@@ -1,4 +1,5 @@
 import { conformanceSuite } from '@quorate/engine-testkit';
+import { zabRules } from '@quorate/protocol-rules';
 import { zab } from './index.ts';
 
-conformanceSuite(zab);
+conformanceSuite(zab, { rules: zabRules });

@@ -1,9 +1,9 @@
 import { protocolNamed } from '@quorate/kv-server';
+import { multiPaxosRules, raftRules, zabRules } from '@quorate/protocol-rules';
 import {
   type HostFaultKind,
   type HostRunResult,
   type ProtocolRules,
-  RULES_OF_ALL,
   runHosts,
 } from '@quorate/simulator';
 import { UsageError } from '../errors.ts';
@@ -24,19 +24,23 @@ export interface SeedOutcome extends HostRunResult {
   readonly elapsedMs: number;
 }
 
-/** What may be checked of each protocol beyond agreement. */
-const RULES: Readonly<Record<string, ProtocolRules>> = {
-  raft: { oneLeaderPerRound: true, oneVotePerRound: true, leadsFrom: 'elected' },
-  zab: { oneLeaderPerRound: true, oneVotePerRound: false, leadsFrom: 'serving' },
-};
+type AnyRules = ProtocolRules<unknown>;
+/** What each protocol must never do; the casts forget the message types, as those of engines do. */
+const RULES: ReadonlyMap<string, AnyRules> = new Map([
+  ['raft', raftRules as unknown as AnyRules],
+  ['multi-paxos', multiPaxosRules as unknown as AnyRules],
+  ['zab', zabRules as unknown as AnyRules],
+]);
 
 /** Runs one seed to its end; the entry of the worker threads. */
 export function runSeed(task: SeedTask, onTrace?: (line: string) => void): SeedOutcome {
   const protocol = protocolNamed(task.protocol);
   if (protocol === null) throw new UsageError(`--protocol ${task.protocol}: not known`);
   const { seed, nodes, faults, drop } = task;
+  const rules = RULES.get(task.protocol);
   const options = {
-    ...{ protocol, seed, rules: RULES[task.protocol] ?? RULES_OF_ALL },
+    ...{ protocol, seed },
+    ...(rules === undefined ? {} : { rules }),
     ...(nodes === undefined ? {} : { nodes }),
     ...(faults === undefined ? {} : { faults }),
     ...(drop === undefined ? {} : { drop }),

@@ -8,6 +8,8 @@ import {
   type NodeId,
   nodeId,
   type Protocol,
+  type SnapshotMeta,
+  type WalRecord,
 } from '@quorate/consensus';
 import { concatBytes, crc32Table, createRandom, type Random, required } from '@quorate/foundation';
 import { EventQueue } from '../event-queue.ts';
@@ -20,6 +22,7 @@ import {
   type DiskOptions,
   type NetworkOptions,
 } from '../options.ts';
+import { MessageGate, type RunObserver } from '../run-observer.ts';
 import { Trace } from '../trace.ts';
 import { DrivenNode } from './driven-node.ts';
 import { EngineHost, type HostEnvironment } from './engine-host.ts';
@@ -47,12 +50,15 @@ export class ClusterCore<M> {
   readonly links: LinkMatrix;
   readonly network: MessageNetwork<M>;
   readonly ghost: GhostState;
+  /** The rules of the protocol, if it was given some. */
+  readonly observer: RunObserver<M> | null;
   readonly trace: Trace;
   readonly events: ToldEvent[] = [];
   onMessage: (from: NodeId, to: NodeId, message: M) => void = () => {};
   private readonly protocol: Protocol<M>;
   private readonly codec: MessageCodec<M> | null;
   private readonly nodes = new Map<NodeId, DrivenNode<M>>();
+  private readonly gates = new Map<NodeId, MessageGate<M>>();
   private readonly overdue = new Map<NodeId, number>();
 
   constructor(options: ClusterOptions<M>) {
@@ -64,7 +70,10 @@ export class ClusterCore<M> {
     this.protocol = options.protocol;
     this.random = createRandom(options.seed);
     this.trace = new Trace(options.traceEventsMax ?? TRACE_EVENTS_MAX);
-    this.ghost = new GhostState(this.ids, (invariant, message) => this.fail(invariant, message));
+    const fail = (invariant: string, message: string): never => this.fail(invariant, message);
+    const run = { voters: this.ids, fail, crc32: crc32Table };
+    this.ghost = new GhostState(this.ids, fail);
+    this.observer = options.rules?.(run) ?? null;
     const network: NetworkOptions = { ...DEFAULT_NETWORK, ...options.network };
     const { needsFifoChannels } = options.protocol.capabilities;
     if (needsFifoChannels && network.channels !== 'fifo') {
@@ -124,10 +133,20 @@ export class ClusterCore<M> {
     }
   }
 
+  /** A node loses power: whatever it was about to say is never said. */
+  crashed(id: NodeId): void {
+    this.ghost.crashed(id);
+    this.observer?.crashed(id);
+    this.gates.delete(id);
+  }
+
   /** A message reaches a node. */
   arrived(from: NodeId, to: NodeId, message: M): void {
     const node = this.node(to);
-    node.host.input((engine) => engine.step(from, message));
+    node.host.input((engine) => {
+      this.observer?.received(to, from, message);
+      engine.step(from, message);
+    });
     node.poke();
   }
 
@@ -188,19 +207,37 @@ export class ClusterCore<M> {
         });
       },
       resetSession: (node, peer) => this.network.sessions.end(node, peer),
-      opened: (host, snapshot) => this.ghost.opened(host.id, snapshot, host.engine.status()),
+      opened: (host, snapshot, records) => {
+        this.ghost.opened(host.id, snapshot, host.engine.status());
+        this.openGate(host.id, snapshot, records);
+      },
       taken: (host, ready) => {
         this.trace.number(host.id * 1_000_003 + ready.records.length);
         this.ghost.taken(host.id, ready);
+        this.observer?.taken(host.id, ready);
+        const durable = ready.records.length === 0 && host.log.pending.length === 0;
+        const { number } = ready;
+        this.gates.get(host.id)?.taken(ready, number, durable ? number : 0);
         for (const event of ready.events) {
           this.note(host.id, `${event.kind} ${event.node} ${event.detail}`);
           this.events.push({ from: host.id, event });
         }
         if (this.events.length > ENGINE_EVENTS_MAX) this.events.splice(0, ENGINE_EVENTS_MAX / 2);
       },
-      durable: (host, batch) => this.ghost.persisted(host.id, batch.records),
+      durable: (host, { number, records }) => {
+        this.ghost.persisted(host.id, records);
+        this.observer?.persisted(host.id, records);
+        this.gates.get(host.id)?.durable(number);
+      },
       applied: (host) => this.checkApplied(host),
     };
+  }
+
+  private openGate(id: NodeId, snapshot: SnapshotMeta | null, records: readonly WalRecord[]): void {
+    const { observer } = this;
+    if (observer === null) return;
+    observer.opened(id, snapshot, records);
+    this.gates.set(id, new MessageGate((to, message) => observer.mayLeave(id, to, message)));
   }
 
   private receiver(): MessageReceiver<M> {
@@ -251,7 +288,9 @@ export class ClusterCore<M> {
 
   private afterTurn(host: EngineHost<M>, ticked: boolean): void {
     const { engine } = host;
-    this.ghost.checkStatus(host.id, engine.status());
+    const status = engine.status();
+    this.ghost.checkStatus(host.id, status);
+    this.observer?.looked(host.id, status);
     const deadline = engine.nextDeadline();
     if (!ticked || deadline === null || deadline > this.queue.now()) {
       this.overdue.delete(host.id);

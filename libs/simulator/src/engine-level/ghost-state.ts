@@ -229,7 +229,7 @@ export class GhostState {
     if (request.kind === 'propose') this.fail('ticket', `ticket ${ticket} was no read`);
     if (request.kind !== 'stale' && index < request.committedBefore) {
       const behind = `${index}, committed before it was asked: ${request.committedBefore}`;
-      this.fail('read', `node ${node}: ${request.kind} read at ${behind}`);
+      this.fail('R14', `node ${node}: ${request.kind} read at ${behind}`);
     }
     // The index may be above what is committed: the host serves the read once it has applied it.
     request.outcome = 'done';

@@ -135,7 +135,8 @@ export class HostCluster<M> {
     return {
       ...{ protocol, ids, queue, links, random, swarm, probes, fail },
       network: new SimulatedNetwork(queue, links, random.split('network')),
-      ghost: new ReplicaGhost(ids, { rules, fail, crc32, probes }),
+      ghost: new ReplicaGhost(ids, { fail, crc32, probes }),
+      observer: rules?.({ voters: ids, fail, crc32 }) ?? null,
       store: new StoreGhost(fail, crc32, probes),
       frames: this.watchFrames(probes),
       note: (node, kind, detail, number = 0) => this.note(node, kind, detail, number),

@@ -7,6 +7,7 @@ import { createPeerTransport, tcpFrames } from '@quorate/transport';
 import { nodeRecordCodec, type OpenedWal, openWal, type RecoveryReport } from '@quorate/wal';
 import { SimulatedDisk } from '../disk/simulated-disk.ts';
 import { SimulatedClock, SimulatedProcess } from '../ports/simulated-process.ts';
+import { MessageGate } from '../run-observer.ts';
 import { clientAddress, type HostWorld, peerAddress } from './host-world.ts';
 import { KvService } from './kv-service.ts';
 import { ObservedMachine } from './observed-machine.ts';
@@ -158,6 +159,7 @@ export class HostNode<M> {
     this.incarnation = null;
     incarnation.process.kill(how === 'power cut');
     this.world.ghost.crashed(this.id);
+    this.world.observer?.crashed(this.id);
   }
 
   private openLog(run: Incarnation): void {
@@ -189,8 +191,17 @@ export class HostNode<M> {
     this.countRecovery(opened.recovery);
     this.initialized = true;
     world.ghost.recovered(id, opened.records);
-    const wal = new ObservedWal(opened.wal, id, world.ghost, () => {
-      if (run.logFailed) world.fail('S5', `node ${id} acknowledged after its log had failed`);
+    const { observer } = world;
+    const gate =
+      observer && new MessageGate<M>((to, message) => observer.mayLeave(id, to, message));
+    const wal = new ObservedWal(opened.wal, id, world.ghost, {
+      done: () => {
+        if (run.logFailed) world.fail('S5', `node ${id} acknowledged after its log had failed`);
+      },
+      durable: (records) => {
+        observer?.persisted(id, records);
+        gate?.durable(wal.completed);
+      },
     });
     const speech = new SpeechRecord();
     const transport = this.transport(run, wal, speech);
@@ -199,7 +210,15 @@ export class HostNode<M> {
       world.note(id, 'ready', () => `${ready.number}`, ready.number * 1e4 + ready.committed.length);
     openReplica<M>(
       {
-        protocol: observed(world.protocol, { node: id, ghost, wal, speech, onReady }),
+        protocol: observed(world.protocol, {
+          node: id,
+          ghost,
+          observer,
+          gate,
+          wal,
+          speech,
+          onReady,
+        }),
         config: this.engineConfig(),
         clock: run.clock,
         random: world.random.split(`engine ${this.stream}`),

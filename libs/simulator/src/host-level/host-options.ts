@@ -1,27 +1,12 @@
 import type { EngineConfig, Protocol } from '@quorate/consensus';
+import type { ProtocolRules } from '../run-observer.ts';
 import type { FaultEvent, HostFaultKind } from './fault-schedule.ts';
-
-/** What more than agreement may be checked of a protocol, said by whoever injects it. */
-export interface ProtocolRules {
-  /** At most one node ever leads in a round (Raft R1, ZAB Z1); false where nodes share a round. */
-  readonly oneLeaderPerRound: boolean;
-  /** A `promise` record names the node voted for: at most one a round and node (Raft R2). */
-  readonly oneVotePerRound: boolean;
-  /** The first event after which a node counts as the leader of its round. */
-  readonly leadsFrom: 'elected' | 'serving';
-}
-
-/** Rules that every protocol keeps. */
-export const RULES_OF_ALL: ProtocolRules = {
-  oneLeaderPerRound: false,
-  oneVotePerRound: false,
-  leadsFrom: 'serving',
-};
 
 /** One run of production replicas on virtual time. */
 export interface HostRunOptions<M> {
   readonly protocol: Protocol<M>;
-  readonly rules: ProtocolRules;
+  /** What this protocol must never do, beyond what every protocol keeps. */
+  readonly rules?: ProtocolRules<M>;
   /** All randomness of the run comes from it. */
   readonly seed: number;
   /** The number of replicas; drawn from the seed when it is not given. */

@@ -3,13 +3,12 @@ import { multiPaxos } from '@quorate/multi-paxos';
 import { raft } from '@quorate/raft';
 import { zab } from '@quorate/zab';
 import { describe, expect, it } from 'vitest';
-import { RULES_OF_ALL } from './host-options.ts';
 import { type HostRunResult, runHosts } from './host-run.ts';
 import { shrinkEvents } from './shrink.ts';
 
 type AnyProtocol = Protocol<unknown>;
 const PROTOCOLS = [raft, multiPaxos, zab] as unknown as readonly AnyProtocol[];
-const SHORT = { safetyMicros: 5_000_000, rules: RULES_OF_ALL } as const;
+const SHORT = { safetyMicros: 5_000_000 } as const;
 
 describe.each(PROTOCOLS.map((protocol) => [protocol.name, protocol] as const))(
   'production replicas of %s on virtual time',

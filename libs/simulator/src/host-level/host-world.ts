@@ -4,6 +4,7 @@ import type { Fail } from '../engine-level/ghost-state.ts';
 import type { EventQueue } from '../event-queue.ts';
 import type { LinkMatrix } from '../link-matrix.ts';
 import type { SimulatedNetwork } from '../ports/simulated-net.ts';
+import type { RunObserver } from '../run-observer.ts';
 import type { SwarmOptions } from './host-options.ts';
 import type { FrameWatch } from './observed-transport.ts';
 import type { ProbeCounts } from './probes.ts';
@@ -20,6 +21,8 @@ export interface HostWorld<M> {
   readonly random: Random;
   readonly swarm: SwarmOptions;
   readonly ghost: ReplicaGhost;
+  /** The rules of the protocol, if it has some. */
+  readonly observer: RunObserver<M> | null;
   readonly store: StoreGhost;
   readonly probes: ProbeCounts;
   readonly frames: FrameWatch;

@@ -16,6 +16,7 @@ import type {
   Ticket,
   WalRecord,
 } from '@quorate/consensus';
+import type { MessageGate, RunObserver } from '../run-observer.ts';
 import type { ObservedWal } from './observed-wal.ts';
 import type { ReplicaGhost } from './replica-ghost.ts';
 
@@ -55,9 +56,12 @@ export class SpeechRecord {
 }
 
 /** Who watches one incarnation of one node. */
-export interface Watch {
+export interface Watch<M> {
   readonly node: NodeId;
   readonly ghost: ReplicaGhost;
+  /** The protocol's own rules, with the moments at which messages may leave; null without. */
+  readonly observer: RunObserver<M> | null;
+  readonly gate: MessageGate<M> | null;
   readonly wal: ObservedWal;
   readonly speech: SpeechRecord;
   /** Told of every Ready, for the trace. */
@@ -65,7 +69,7 @@ export interface Watch {
 }
 
 /** The same protocol with engines that the ghost watches; it changes nothing of what they do. */
-export function observed<M>(protocol: Protocol<M>, watch: Watch): Protocol<M> {
+export function observed<M>(protocol: Protocol<M>, watch: Watch<M>): Protocol<M> {
   return {
     ...protocol,
     createCodec: (records) => observedCodec(protocol.createCodec(records), watch.speech),
@@ -73,6 +77,7 @@ export function observed<M>(protocol: Protocol<M>, watch: Watch): Protocol<M> {
     open: (config, random, snapshot, records) => {
       const engine = protocol.open(config, random, snapshot, records);
       watch.ghost.opened(watch.node, snapshot?.index ?? 0, engine.status());
+      watch.observer?.opened(watch.node, snapshot, records);
       return new ObservedEngine(engine, watch);
     },
   };
@@ -91,26 +96,29 @@ function observedCodec<M>(codec: MessageCodec<M>, speech: SpeechRecord): Message
 
 class ObservedEngine<M> implements ConsensusEngine<M> {
   private readonly engine: ConsensusEngine<M>;
-  private readonly watch: Watch;
+  private readonly watch: Watch<M>;
   private readies = 0;
 
-  constructor(engine: ConsensusEngine<M>, watch: Watch) {
+  constructor(engine: ConsensusEngine<M>, watch: Watch<M>) {
     this.engine = engine;
     this.watch = watch;
   }
 
   takeReady(): Ready<M> {
-    const { node, ghost, wal, speech } = this.watch;
+    const { node, ghost, wal, speech, observer, gate } = this.watch;
     const ready = this.engine.takeReady();
     const batches = wal.appends + (ready.records.length > 0 ? 1 : 0);
     for (const { to, message } of ready.messagesAfterPersist) {
       speech.waits(message as object, to, batches);
     }
     ghost.taken(node, ready);
+    observer?.taken(node, ready);
+    gate?.taken(ready, batches, wal.completed);
     this.readies++;
     if (this.readies % STATUS_EVERY === 0 || ready.events.length > 0) {
       const status = this.engine.status();
       ghost.looked(node, status);
+      observer?.looked(node, status);
       for (const event of ready.events) ghost.told(node, event, status);
     }
     this.watch.onReady(ready);
@@ -130,6 +138,7 @@ class ObservedEngine<M> implements ConsensusEngine<M> {
   }
 
   step(from: NodeId, message: M): void {
+    this.watch.observer?.received(this.watch.node, from, message);
     this.engine.step(from, message);
   }
 
@@ -146,7 +155,12 @@ class ObservedEngine<M> implements ConsensusEngine<M> {
   }
 
   read(level: ReadLevel, ticket: Ticket): RequestStatus {
-    return this.engine.read(level, ticket);
+    const status = this.engine.read(level, ticket);
+    if (status === 'accepted') {
+      this.watch.ghost.asked(this.watch.node, level, ticket);
+      this.watch.observer?.asked(this.watch.node, level, ticket);
+    }
+    return status;
   }
 
   changeMembership(target: Membership, ticket: Ticket): RequestStatus {

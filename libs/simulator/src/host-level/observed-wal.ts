@@ -11,12 +11,20 @@ export class ObservedWal implements Wal {
   private readonly node: NodeId;
   private readonly ghost: ReplicaGhost;
   private readonly onDone: () => void;
+  private readonly onDurable: (records: readonly WalRecord[]) => void;
 
-  constructor(wal: Wal, node: NodeId, ghost: ReplicaGhost, onDone: () => void) {
+  /** `onDone` is called before a completion counts, `onDurable` with what is durable by it. */
+  constructor(
+    wal: Wal,
+    node: NodeId,
+    ghost: ReplicaGhost,
+    on: { done: () => void; durable: (records: readonly WalRecord[]) => void },
+  ) {
     this.wal = wal;
     this.node = node;
     this.ghost = ghost;
-    this.onDone = onDone;
+    this.onDone = on.done;
+    this.onDurable = on.durable;
   }
 
   get hasSpace(): boolean {
@@ -29,7 +37,7 @@ export class ObservedWal implements Wal {
     this.wal.append(batch, mustSync, () => {
       this.completed++;
       this.onDone();
-      this.ghost.persisted(this.node);
+      this.onDurable(this.ghost.persisted(this.node));
       done();
     });
   }

@@ -2,15 +2,16 @@ import {
   type EngineEvent,
   type EngineStatus,
   type NodeId,
+  type ReadLevel,
   type Ready,
   RecordKind,
+  type Ticket,
   type WalRecord,
 } from '@quorate/consensus';
 import type { Crc32 } from '@quorate/foundation';
 import { majority } from '@quorate/quorum';
 import type { Fail } from '../engine-level/ghost-state.ts';
 import { DurableFacts, entryMark } from './durable-facts.ts';
-import type { ProtocolRules } from './host-options.ts';
 import type { ProbeCounts } from './probes.ts';
 
 /** What the ghost knows of one node, over all its incarnations. */
@@ -21,12 +22,10 @@ interface NodeGhost {
   /** The next index that the running incarnation announces as committed. */
   nextIndex: number;
   status: EngineStatus | null;
+  /** Linearizable reads that are open, with what was committed anywhere when they were asked. */
+  readonly reads: Map<Ticket, number>;
   /** The highest promise that the running incarnation handed to its log, or found there. */
   promisedRound: number;
-  /** Votes by round that are durable; one that a crash took back was never told to anybody. */
-  readonly votes: Map<number, number>;
-  /** Votes of the running incarnation. */
-  readonly freshVotes: Map<number, number>;
 }
 
 /**
@@ -38,9 +37,7 @@ export class ReplicaGhost {
   /** Marks of the committed entries, from index 1; the first announcement counts for ever. */
   readonly committed: number[] = [0];
   private readonly nodes = new Map<NodeId, NodeGhost>();
-  private readonly leaders = new Map<number, NodeId>();
   private highestLedRound = 0;
-  private readonly rules: ProtocolRules;
   private readonly fail: Fail;
   private readonly crc32: Crc32;
   private readonly probes: ProbeCounts;
@@ -48,13 +45,11 @@ export class ReplicaGhost {
   constructor(
     ids: readonly NodeId[],
     parts: {
-      readonly rules: ProtocolRules;
       readonly fail: Fail;
       readonly crc32: Crc32;
       readonly probes: ProbeCounts;
     },
   ) {
-    this.rules = parts.rules;
     this.fail = parts.fail;
     this.crc32 = parts.crc32;
     this.probes = parts.probes;
@@ -64,9 +59,8 @@ export class ReplicaGhost {
         inFlight: [],
         nextIndex: 1,
         status: null,
+        reads: new Map(),
         promisedRound: 0,
-        votes: new Map(),
-        freshVotes: new Map(),
       });
     }
   }
@@ -83,7 +77,14 @@ export class ReplicaGhost {
 
   /** A node's process ended: what was in flight may or may not come back. */
   crashed(id: NodeId): void {
-    this.of(id).status = null;
+    const node = this.of(id);
+    node.status = null;
+    node.reads.clear();
+  }
+
+  /** A read was asked of an engine. */
+  asked(id: NodeId, level: ReadLevel, ticket: Ticket): void {
+    if (level === 'linearizable') this.of(id).reads.set(ticket, this.committedIndex);
   }
 
   /**
@@ -102,8 +103,6 @@ export class ReplicaGhost {
       lost(`its snapshot ${node.durable.snapshotIndex}: ${facts.snapshotIndex}`);
     }
     node.promisedRound = facts.promisedRound;
-    node.freshVotes.clear();
-    this.keepVotes(node, records);
     const replacedFrom = lowestReplaced(node.inFlight);
     for (const [index, mark] of node.durable.entries) {
       if (facts.holds(index, mark) || index >= replacedFrom) continue;
@@ -133,29 +132,21 @@ export class ReplicaGhost {
         this.fail('C6', `node ${id} promises ${record.round} after ${node.promisedRound}`);
       }
       node.promisedRound = record.round;
-      if (record.node === 0) continue;
-      const before = node.votes.get(record.round) ?? node.freshVotes.get(record.round);
-      node.freshVotes.set(record.round, record.node);
-      if (!this.rules.oneVotePerRound) continue;
-      if (before !== undefined && before !== record.node) {
-        const text = `node ${id} votes for ${before} and ${record.node} in round ${record.round}`;
-        this.fail('R2', text);
-      }
     }
   }
 
-  /** The oldest batch in flight became durable, as the log says. */
-  persisted(id: NodeId): void {
+  /** The oldest batch in flight became durable, as the log says; returns it. */
+  persisted(id: NodeId): readonly WalRecord[] {
     const node = this.of(id);
     const batch = node.inFlight.shift();
-    if (batch === undefined) this.fail('simulation', `node ${id} persisted what it did not append`);
-    else {
-      this.keepVotes(node, batch);
-      this.probes.hit('suffixRemoved', node.durable.fold(batch) > 0 ? 1 : 0);
+    if (batch === undefined) {
+      return this.fail('simulation', `node ${id} persisted what it did not append`);
     }
+    this.probes.hit('suffixRemoved', node.durable.fold(batch) > 0 ? 1 : 0);
+    return batch;
   }
 
-  /** A Ready was taken: C3, C4, C5. */
+  /** A Ready was taken: C3, C4, C5, R14. */
   taken<M>(id: NodeId, ready: Ready<M>): void {
     const node = this.of(id);
     const { snapshotToInstall: installed } = ready;
@@ -175,6 +166,13 @@ export class ReplicaGhost {
       node.nextIndex++;
       this.announced(id, index, entryMark(this.crc32, type, payload));
     }
+    for (const { ticket, index } of ready.readStates) {
+      const committedBefore = node.reads.get(ticket) ?? 0;
+      node.reads.delete(ticket);
+      if (index >= committedBefore) continue;
+      this.fail('R14', `node ${id} reads at ${index}; asked when ${committedBefore} was committed`);
+    }
+    for (const { ticket } of ready.abandoned) node.reads.delete(ticket);
   }
 
   /** After a turn: C6 and the order of the indexes. */
@@ -196,18 +194,11 @@ export class ReplicaGhost {
     back('snapshot', last.snapshotIndex, snapshotIndex);
   }
 
-  /** An engine told an event: R1 and Z1, R5 and Z10. */
+  /** An engine told an event: R5, in the words of all protocols. */
   told(id: NodeId, event: EngineEvent, status: EngineStatus): void {
     if (event.kind === 'elected') this.probes.hit('elected');
     if (event.kind === 'candidacyFailed') this.probes.hit('candidacyFailed');
     if (event.kind === 'steppedDown') this.probes.hit('steppedDown');
-    if (event.kind === this.rules.leadsFrom && this.rules.oneLeaderPerRound) {
-      const other = this.leaders.get(event.round);
-      if (other !== undefined && other !== id) {
-        this.fail('R1', `nodes ${other} and ${id} both lead in round ${event.round}`);
-      }
-      this.leaders.set(event.round, id);
-    }
     if (event.kind === 'serving') this.serves(id, event, status);
   }
 
@@ -240,12 +231,6 @@ export class ReplicaGhost {
       this.fail('C4', `node ${id} committed ${index}, durable only on [${where}]`);
     }
     this.committed.push(mark);
-  }
-
-  private keepVotes(node: NodeGhost, records: Iterable<WalRecord>): void {
-    for (const { kind, round, node: candidate } of records) {
-      if (kind === RecordKind.promise && candidate !== 0) node.votes.set(round, candidate);
-    }
   }
 
   private of(id: NodeId): NodeGhost {
