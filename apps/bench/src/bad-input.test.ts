@@ -1,6 +1,8 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { simulateCommand } from './commands/simulate-command.ts';
+import type { SimulateFlags } from './commands/simulate-plan.ts';
 import { UsageError } from './errors.ts';
 import type { RunFlags } from './run/flags.ts';
 import { makePlan } from './run/make-plan.ts';
@@ -169,5 +171,54 @@ describe('an output folder that cannot be written', () => {
       const plan = () => makePlan(loaded, { out }, []);
       expect(plan).toThrow(/--out .*: cannot be written \([A-Z]+\); name another folder/);
     }
+  });
+});
+
+describe('wrong flags of quorate simulate', () => {
+  const one = { protocol: 'raft', seeds: '1' };
+  const cases: readonly (readonly [flags: SimulateFlags, message: RegExp])[] = [
+    [{ protocol: 'raft,paxos' }, /--protocol paxos: allowed are all, raft, multi-paxos, zab/],
+    [{ protocol: 'none' }, /--protocol none: allowed are all/],
+    [{ protocol: '' }, /--protocol : allowed are all/],
+    [{ seeds: 'x' }, /--seeds x: a number or a range A\.\.B/],
+    [{ seeds: '-1' }, /--seeds -1: a number or a range/],
+    [{ seeds: '9..3' }, /--seeds 9\.\.3: the first seed is at most the last/],
+    [{ seeds: '1..9000000' }, /--seeds 1\.\.9000000: at most 1000000 seeds/],
+    [{ seeds: '99999999999999999999' }, /a seed is at most 9007199254740991/],
+    [{ nodes: '1' }, /--nodes 1: a whole number from 2 to 9/],
+    [{ nodes: '' }, /--nodes : a whole number/],
+    [{ clients: '0' }, /--clients 0: a whole number from 1 to 16/],
+    [{ until: '61' }, /--until 61: a whole number from 1 to 60/],
+    [{ until: '1.5' }, /--until 1\.5: a whole number/],
+    [{ faults: 'kill,earthquake' }, /--faults earthquake: allowed are none, kill, killLeader/],
+    [{ drop: '1,b' }, /--drop b: numbers of faults or ranges, like 0\.\.6,9/],
+    [{ drop: '5..2' }, /--drop 5\.\.2: numbers/],
+    [{ jobs: '0' }, /--jobs 0: a whole number from 1 to 64/],
+    [{ budget: '5' }, /--budget 5: like 30s, 10m or 2h/],
+    [{ failures: '0' }, /--failures 0: a whole number from 1/],
+    [{ budget: '0s' }, /--budget 0s: like 30s/],
+    [{ shrink: true }, /--trace and --shrink take one protocol and one seed/],
+    [{ ...one, shrink: true, trace: 'x' }, /--trace and --shrink exclude each other/],
+    [
+      { ...one, trace: '/proc/no' },
+      /--trace \/proc\/no: cannot be written \(E[A-Z]+\); name another/,
+    ],
+    [{ resume: '/nowhere.ndjson' }, /--resume \/nowhere\.ndjson: ENOENT/],
+    [{ resume: 'x', seeds: '1' }, /--seeds stands in the file of --resume/],
+    [{ resume: 'x', twice: true }, /--twice stands in the file of --resume/],
+  ];
+
+  it.each(cases)('%o', async (flags, message) => {
+    let said: unknown = null;
+    try {
+      await simulateCommand(flags);
+    } catch (error) {
+      said = error;
+    }
+    expect(said).toBeInstanceOf(UsageError);
+    expect(String((said as Error).message)).toMatch(message);
+    expect(String((said as Error).message)).not.toContain('\n');
+    const begun = readdirSync('results').filter((name) => name.includes(`-${process.pid}.`));
+    expect(begun).toEqual([]);
   });
 });

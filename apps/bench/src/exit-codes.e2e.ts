@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { validateRun } from '@quorate/report';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -138,5 +138,36 @@ describe('a run that is ended from outside', () => {
     expect((await ended).signal).toBe('SIGKILL');
     expect(await untilGone(started)).toEqual([]);
     expect(readdirSync(out.path)).toEqual([]);
+  });
+});
+
+describe('a campaign of simulated seeds', () => {
+  const CAMPAIGN = [
+    ...['simulate', '--protocol', 'raft', '--seeds', '1..3', '--until', '1', '--twice'],
+    '--json',
+  ];
+
+  it('goes on after Ctrl-C by the printed command, to the same hash', async () => {
+    const { child, ended, awaitError } = startCommand([...CAMPAIGN, '--jobs', '1']);
+    await awaitError(/kept in (\S+) until/);
+    const path = readdirSync('results').find((name) => name.includes(`-${child.pid}.ndjson`));
+    const file = join('results', path ?? '');
+    const lines = (): number => readFileSync(file, 'utf8').split('\n').length - 2;
+    while (lines() < 1) await new Promise((resolve) => setTimeout(resolve, 10));
+    child.kill('SIGINT');
+    const first = await ended;
+    expect(first.exitCode, first.stderr).toBe(130);
+    const [, command = ''] = /^npx --no-install quorate (.*)$/m.exec(first.stderr) ?? [];
+    expect(command).toMatch(/^simulate --resume results\/\.simulation-\S+\.ndjson --jobs 1$/);
+    const second = await runCommandLine([...command.split(' '), '--json']);
+    expect(second.exitCode, second.stderr).toBe(0);
+    expect(existsSync(file), 'nothing is left to go on with').toBe(false);
+    const whole = await runCommandLine(CAMPAIGN);
+    const [resumed, uninterrupted] = [second, whole].map(({ stdout }) => JSON.parse(stdout));
+    for (const name of ['runs', 'hash', 'hashAgain', 'events', 'operations', 'probes']) {
+      expect(resumed[name], name).toEqual(uninterrupted[name]);
+    }
+    expect(resumed.runs).toBe(3);
+    expect(resumed.hashAgain).toBe(resumed.hash);
   });
 });

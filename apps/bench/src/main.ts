@@ -41,12 +41,18 @@ Examples:
 Examples:
   quorate simulate --protocol all --seeds 1..100
   quorate simulate --protocol raft --seeds 7 --faults kill,powerCutAll --nodes 5
+  quorate simulate --protocol all --seeds 1..3000 --twice --budget 30m --record
+  quorate simulate --resume results/.simulation-<time>.ndjson
+  quorate simulate --protocol zab --seeds 7 --shrink
   quorate simulate --protocol zab --seeds 7 --trace zab-7.ndjson
-  quorate simulate --protocol all --seeds 1..3000 --twice --jobs 2 --budget 30m --record
 
 Production replicas, logs and clients on virtual time, with faults drawn from the seed. A failure
-prints the broken invariant and the command that replays it; --shrink finds the faults that matter.
-Exit codes: 0 clean · 1 a coverage probe was never hit · 3 an invariant is broken · 64 bad flags.`,
+prints the broken invariant and the command that replays it, and the campaign goes on; after ten
+failures (--failures) no run begins any more. --shrink finds a smaller case. A campaign that is
+interrupted, or whose budget is spent, prints the command that goes on with it; its totals and hash
+are then those of an uninterrupted one.
+Exit codes: 0 clean · 1 a coverage probe was never hit · 3 an invariant is broken · 64 bad flags ·
+130 interrupted.`,
   wal: `
 Examples:
   quorate wal dump data/1
@@ -146,16 +152,20 @@ function addSimulate(program: Command, exit: (code: number) => void): void {
   program
     .command('simulate')
     .description('run production replicas on virtual time under random faults, seed by seed')
-    .option('--protocol <names>', 'raft, multi-paxos, zab or all; several with commas', 'all')
-    .option('--seeds <a..b>', 'a seed or a range of seeds', '1..20')
+    .option('--protocol <names>', 'raft, multi-paxos, zab or all; several with commas (all)')
+    .option('--seeds <a..b>', 'a seed or a range of seeds (1..20)')
     .option('--nodes <n>', 'replicas, 2 to 9 (default: drawn from the seed)')
+    .option('--clients <n>', 'clients, 1 to 16 (default: drawn from the seed)')
+    .option('--until <seconds>', 'length of the phase with faults, 1 to 60 (60)')
     .option('--faults <kinds>', 'the fault kinds to draw from, or none (default: all)')
-    .option('--jobs <n>', 'seeds run side by side', '2')
-    .option('--budget <time>', 'begin no seed after this: 30s, 10m, 2h')
+    .option('--drop <numbers>', 'leave out these faults of the seed’s schedule, like 0..6,9')
     .option('--twice', 'run each seed twice and compare the trace hashes')
-    .option('--drop <numbers>', 'leave out these faults of the seed’s schedule')
-    .option('--shrink', 'of one failing seed: leave out faults while it still fails')
-    .option('--trace <file>', 'of one seed: write every event as a line of JSON')
+    .option('--jobs <n>', 'runs side by side (2)')
+    .option('--budget <time>', 'begin no run after this: 30s, 10m, 2h')
+    .option('--failures <n>', 'begin no run when so many have failed (10)')
+    .option('--resume <file>', 'go on with a campaign that did not come to its end')
+    .option('--shrink', 'of one failing seed: look for a smaller case that still fails')
+    .option('--trace <file>', 'of one seed: write every event, and a log for ShiViz beside it')
     .option('--record', 'append the totals to results/simulation.ndjson')
     .option('--json', 'the totals as JSON on stdout')
     .addHelpText('after', EXAMPLES.simulate ?? '')

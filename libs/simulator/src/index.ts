@@ -17,6 +17,7 @@ export { type Fail, GhostState } from './engine-level/ghost-state.ts';
 export { entryKey, type MachineImage, MemoryMachine } from './engine-level/memory-machine.ts';
 export { EventQueue } from './event-queue.ts';
 export { SimulationFailure } from './failure.ts';
+export { CausalTrace, nodeName, SHIVIZ_PARSER } from './host-level/causal-trace.ts';
 export { entryMark } from './host-level/durable-facts.ts';
 export {
   type FaultEvent,
@@ -29,6 +30,8 @@ export { type HostRunResult, type RunFailure, runHosts } from './host-level/host
 export { PROBES, type Probe } from './host-level/probes.ts';
 export { shrinkEvents } from './host-level/shrink.ts';
 export { LinkMatrix } from './link-matrix.ts';
+export { ALL_MUTANTS } from './mutants/all-mutants.ts';
+export { applyPatch, type Mutant, PatchMisfit, type SourcePatch } from './mutants/mutant.ts';
 export {
   type Channels,
   type ClientRequest,

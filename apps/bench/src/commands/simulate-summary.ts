@@ -1,90 +1,70 @@
-import { PROBES, type Probe } from '@quorate/simulator';
+import { PROBES } from '@quorate/simulator';
 import Table from 'cli-table3';
+import pc from 'picocolors';
+import { replayCommand } from './simulate-plan.ts';
+import {
+  type CampaignTotals,
+  FIGURES,
+  type RunFigures,
+  SEEDS_FOR_PROBES,
+  STANDARD_SEED,
+} from './simulate-totals.ts';
 import type { SeedOutcome, SeedTask } from './simulate-worker.ts';
 
-/** A campaign of fewer seeds a protocol is not expected to reach every probe. */
-const SEEDS_FOR_PROBES = 100;
+/** Lines between rows would make the table twice as long and no clearer. */
+const TABLE_LINES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
+const HEADS: Readonly<Record<keyof RunFigures, string>> = {
+  simulatedSeconds: 'simulated s',
+  operations: 'operations',
+  faultKinds: 'fault kinds',
+  elections: 'elections',
+  commits: 'commits',
+};
+const COLUMN_GAP = '   ';
+/** Where nothing says how wide the output is. */
+const USUAL_COLUMNS = 100;
 
-/** Totals of a campaign, as one line of `results/simulation.ndjson` has them. */
-export interface CampaignTotals {
-  readonly protocols: readonly string[];
-  readonly seeds: number;
-  readonly failed: number;
-  readonly events: number;
-  readonly operations: number;
-  readonly commits: number;
-  readonly framesDelivered: number;
-  readonly simulatedHours: number;
-  readonly realSeconds: number;
-  readonly seedsPerSecond: number;
-  /** Messages between replicas that one core delivered in a second, everything included. */
-  readonly framesPerCoreSecond: number;
-  /** A hash over the hashes of all seeds in order: equal for equal campaigns. */
-  readonly hash: string;
-  readonly probes: Readonly<Record<Probe, number>>;
-  readonly probesMissed: readonly Probe[];
+/** Where a summary is shown. */
+export interface SummaryLook {
+  readonly colours: boolean;
+  readonly columns: number;
 }
 
-/** Adds up what a campaign did; `outcomes` in the order of their tasks. */
-export function totalsOf(outcomes: readonly SeedOutcome[], realSeconds: number): CampaignTotals {
-  const sum = (of: (outcome: SeedOutcome) => number): number =>
-    outcomes.reduce((total, outcome) => total + of(outcome), 0);
-  const framesDelivered = sum((o) => o.framesDelivered);
-  const probes = Object.fromEntries(
-    PROBES.map((probe) => [probe, sum((o) => o.probes[probe])]),
-  ) as Record<Probe, number>;
-  const protocols = [...new Set(outcomes.map(({ protocol }) => protocol))];
-  const enough = outcomes.length >= SEEDS_FOR_PROBES * Math.max(1, protocols.length);
-  return {
-    protocols,
-    seeds: outcomes.length,
-    failed: outcomes.filter(({ failure }) => failure !== null).length,
-    events: sum((o) => o.events),
-    operations: sum((o) => o.operations),
-    commits: sum((o) => o.commits),
-    framesDelivered,
-    simulatedHours: rounded(sum((o) => o.simulatedMicros) / 3.6e9, 3),
-    realSeconds: rounded(realSeconds, 1),
-    seedsPerSecond: rounded(outcomes.length / realSeconds, 2),
-    framesPerCoreSecond: Math.round((1000 * framesDelivered) / sum((o) => o.elapsedMs)),
-    hash: hashOf(outcomes),
-    probes,
-    probesMissed: enough ? PROBES.filter((probe) => probes[probe] === 0) : [],
-  };
+/** How stdout looks: colours and width of a terminal, plain lines of usual width elsewhere. */
+export function lookOfOutput(): SummaryLook {
+  const { isTTY, columns } = process.stdout;
+  return { colours: isTTY === true && !process.env.NO_COLOR, columns: columns || USUAL_COLUMNS };
 }
 
-/** The summary for people: medians and minima of what a standard seed must reach, then probes. */
-export function summaryText(outcomes: readonly SeedOutcome[], totals: CampaignTotals): string {
-  const head = ['protocol', 'seeds', 'failed', 'simulated s', 'operations', 'fault kinds'];
-  const table = new Table({
-    head: [...head, 'elections', 'commits'],
-    style: { head: [], border: [] },
-  });
-  for (const protocol of totals.protocols) {
-    const own = outcomes.filter((outcome) => outcome.protocol === protocol);
-    const cell = (of: (outcome: SeedOutcome) => number): string => medianAndMinimum(own.map(of));
-    table.push([
-      protocol,
-      own.length,
-      own.filter(({ failure }) => failure !== null).length,
-      cell((o) => Math.round(o.simulatedMicros / 1e6)),
-      cell((o) => o.operations),
-      cell((o) => o.faultKinds.length),
-      cell((o) => o.elections),
-      cell((o) => o.commits),
-    ]);
-  }
-  const hits = PROBES.map((probe) => `${probe} ${totals.probes[probe]}`);
+/** The summary for people: medians and minima, the probes, the figures, the hashes. */
+export function summaryText(totals: CampaignTotals, look: SummaryLook): string {
+  const { green, red, dim } = pc.createColors(look.colours);
+  const { runs: total, failed, standardSeeds, hash, hashAgain, probesMissed } = totals;
+  const { simulatedSeconds, operations, faultKinds, elections } = STANDARD_SEED;
+  const number = (value: number): string => value.toLocaleString('en-US');
+  const runs = (count: number): string => `${number(count)} ${count === 1 ? 'run' : 'runs'}`;
+  const verdict = failed === 0 ? green('no invariant was broken') : red(`${runs(failed)} FAILED`);
   const lines = [
-    `${table.toString()}\n(median / minimum)`,
-    `${totals.events} events, ${totals.simulatedHours} simulated hours, ` +
-      `${totals.framesDelivered} messages between replicas in ${totals.realSeconds} s: ` +
-      `${totals.seedsPerSecond} seeds/s, ${totals.framesPerCoreSecond} messages/s of one core`,
-    `probes: ${hits.join(' · ')}`,
-    `hash of the campaign: ${totals.hash}`,
+    tableOf(totals),
+    dim('median / minimum of a run'),
+    `standard seeds (${simulatedSeconds} s, ${operations} operations, ${faultKinds} fault kinds, ` +
+      `${elections} election): ${number(standardSeeds)} of ${number(total)}`,
+    '',
+    // One run hits what it hits; a list of all that it does not would hide its failure.
+    ...(total === 1 ? [] : probeLines(totals, look)),
+    `${runs(total)}, ${verdict}: ${number(totals.events)} events, ` +
+      `${totals.simulatedHours} simulated hours`,
+    `${number(totals.framesDelivered)} messages between replicas in ` +
+      `${number(totals.realSeconds)} s: ${totals.runsPerSecond} runs/s, ` +
+      `${number(totals.framesPerCoreSecond)} messages/s of one core`,
+    `hash of the campaign  ${hash}`,
   ];
-  if (totals.probesMissed.length > 0) {
-    lines.push(`probes without a hit, so the campaign fails: ${totals.probesMissed.join(', ')}`);
+  if (hashAgain !== null) {
+    const equal = hashAgain === hash ? green('equal') : red('DIFFERENT');
+    lines.push(`hash of second runs   ${hashAgain}  (${equal})`);
+  }
+  if (probesMissed.length > 0) {
+    lines.push(red(`probes without a hit, so the campaign fails: ${probesMissed.join(', ')}`));
   }
   return `${lines.join('\n')}\n`;
 }
@@ -93,38 +73,55 @@ export function summaryText(outcomes: readonly SeedOutcome[], totals: CampaignTo
 export function failureText(outcome: SeedOutcome, task: SeedTask): string {
   const { failure, protocol, seed } = outcome;
   if (failure === null) return '';
-  const events = failure.lastEvents.map((line) => `  ${line}`).join('\n');
-  const replay = replayCommand(task);
-  return (
-    `\nFAILED ${protocol} seed ${seed}: ${failure.message}\nlast events ` +
-    `(microseconds, node, event):\n${events}\nreplay: ${replay}\nshrink: ${replay} --shrink\n`
-  );
+  const { twice, ...once } = task;
+  // Only a second run shows that two runs differ; a broken invariant shows in the first.
+  const replay = replayCommand(twice && failure.invariant === 'C12' ? task : once);
+  const events = failure.lastEvents.map((line) => `  ${line}`);
+  return [
+    '',
+    `FAILED ${protocol} seed ${seed}: invariant ${failure.invariant} is broken`,
+    `  ${failure.message.replaceAll('\n', '\n  ')}`,
+    ...(events.length === 0 ? [] : ['last events (microsecond, node, event):', ...events]),
+    `replay: ${replay}`,
+    `shrink: ${replay} --shrink`,
+    '',
+  ].join('\n');
 }
 
-/** The command that runs one task again. */
-export function replayCommand(task: SeedTask): string {
-  const { protocol, seed, nodes, faults, drop } = task;
-  const parts = [`quorate simulate --protocol ${protocol} --seeds ${seed}..${seed}`];
-  if (nodes !== undefined) parts.push(`--nodes ${nodes}`);
-  if (faults !== undefined) parts.push(`--faults ${faults.length === 0 ? 'none' : faults}`);
-  if (drop !== undefined && drop.length > 0) parts.push(`--drop ${drop}`);
-  return parts.join(' ');
-}
-
-function medianAndMinimum(values: readonly number[]): string {
-  const sorted = [...values].sort((a, b) => a - b);
-  return `${sorted[Math.floor(sorted.length / 2)] ?? 0} / ${sorted[0] ?? 0}`;
-}
-
-function rounded(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
-}
-
-/** FNV-1a over the hashes of the seeds. */
-function hashOf(outcomes: readonly SeedOutcome[]): string {
-  let hash = 0x811c9dc5;
-  for (const { hash: own } of outcomes) {
-    for (let i = 0; i < own.length; i++) hash = Math.imul(hash ^ own.charCodeAt(i), 0x01000193);
+function tableOf({ perProtocol }: CampaignTotals): string {
+  const head = ['protocol', 'runs', 'failed', ...FIGURES.map((key) => HEADS[key])];
+  const table = new Table({ head, chars: TABLE_LINES, style: { head: [], border: [] } });
+  for (const [name, { runs, failed, median, minimum }] of Object.entries(perProtocol)) {
+    table.push([name, runs, failed, ...FIGURES.map((key) => `${median[key]} / ${minimum[key]}`)]);
   }
-  return (hash >>> 0).toString(16).padStart(8, '0');
+  return table.toString();
+}
+
+function judgement({ probesNotJudged }: CampaignTotals): string {
+  if (probesNotJudged === null) return ` (from ${SEEDS_FOR_PROBES} seeds a protocol on, all must)`;
+  return ` (not judged: ${probesNotJudged})`;
+}
+
+/** All probes in columns, read downwards; one that was never hit is marked. */
+function probeLines(totals: CampaignTotals, look: SummaryLook): string[] {
+  const { probes, probesNotJudged } = totals;
+  const { red, dim } = pc.createColors(look.colours);
+  const paint = probesNotJudged === null ? red : dim;
+  const nameWidth = Math.max(...PROBES.map((probe) => probe.length));
+  const countWidth = Math.max(...PROBES.map((probe) => cellOf(probes[probe]).length));
+  const cellWidth = nameWidth + 1 + countWidth + COLUMN_GAP.length;
+  const columns = Math.max(1, Math.floor((look.columns - 2 + COLUMN_GAP.length) / cellWidth));
+  const height = Math.ceil(PROBES.length / columns);
+  const cells = PROBES.map((probe) => {
+    const text = `${probe.padEnd(nameWidth)} ${cellOf(probes[probe]).padStart(countWidth)}`;
+    return probes[probe] === 0 ? paint(text) : text;
+  });
+  const rows = Array.from({ length: height }, (_, row) => {
+    return `  ${cells.filter((_cell, i) => i % height === row).join(COLUMN_GAP)}`;
+  });
+  return [`coverage probes, with their hits${judgement(totals)}`, ...rows, ''];
+}
+
+function cellOf(hits: number): string {
+  return hits === 0 ? '0 !' : hits.toLocaleString('en-US');
 }

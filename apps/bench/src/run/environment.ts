@@ -30,8 +30,7 @@ const FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 /** What the run ran on: commit, machine, file system, and the latency of a sync measured here. */
 export function describeEnvironment(directory: string): Run['environment'] {
   return {
-    commit: git('rev-parse', 'HEAD'),
-    dirty: isDirty(),
+    ...sourceState(),
     lockfileSha256: lockfileDigest(),
     node: process.version,
     os: type(),
@@ -42,6 +41,11 @@ export function describeEnvironment(directory: string): Run['environment'] {
     filesystem: fileSystemOf(directory),
     fsyncLatencyUs: measureSync(directory),
   };
+}
+
+/** The commit that the sources stand at, and whether they were changed since; null without git. */
+export function sourceState(): { readonly commit: string | null; readonly dirty: boolean | null } {
+  return { commit: git('rev-parse', 'HEAD'), dirty: isDirty() };
 }
 
 /** The short commit for names, or `nogit`. */
@@ -58,8 +62,9 @@ function git(...args: string[]): string | null {
   }
 }
 
+/** Results are no source: committing to keep one does not change what made it. */
 function isDirty(): boolean | null {
-  const status = git('status', '--porcelain', '--untracked-files=no');
+  const status = git('status', '--porcelain', '--untracked-files=no', '--', ':/', ':!/results');
   return status === null ? null : status !== '';
 }
 

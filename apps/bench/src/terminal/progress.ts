@@ -2,7 +2,8 @@ import pc from 'picocolors';
 
 const REDRAW_MS = 100;
 const BAR_CELLS = 20;
-const CLEAR_LINE = '\r\u001b[2K';
+/** Takes back what stands on the current line of a terminal. */
+export const CLEAR_LINE = '\r\u001b[2K';
 
 /** Where progress goes: stderr, or what a test puts in its place. */
 export interface ProgressTarget {
@@ -14,7 +15,8 @@ export interface ProgressTarget {
   readonly columns: () => number;
 }
 
-function standardError(): ProgressTarget {
+/** Stderr as it is: live on a terminal, colours unless NO_COLOR is set. */
+export function standardError(): ProgressTarget {
   const isTerminal = process.stderr.isTTY === true;
   return {
     write: (text) => process.stderr.write(text),
@@ -131,7 +133,7 @@ export class Progress {
 }
 
 /** `about 1 min 20 s left`; a run that overran its estimate says nothing false. */
-function timeLeft(ms: number): string {
+export function timeLeft(ms: number): string {
   if (ms < 1_000) return 'nearly done';
   const seconds = Math.round(ms / 1000);
   const minutes = Math.floor(seconds / 60);

@@ -153,9 +153,11 @@ export class ClientLoad<M> {
     this.open++;
     this.counts.invoked++;
     this.record(process, 'invoke', plan, plan.value);
+    const node = FIRST_CLIENT_NODE + this.clients.indexOf(client);
+    this.world.note(node, 'asks', () => `process ${process} ${plan.f} ${plan.key} ${plan.written}`);
     const done = (result: OperationResult): void => {
       this.open--;
-      this.finish(process, plan, result);
+      this.finish(node, process, plan, result);
       ended(result);
     };
     if (plan.f === 'read') {
@@ -164,10 +166,10 @@ export class ClientLoad<M> {
     else client.put(key, this.padded(plan.written), { condition: plan.condition }, done);
   }
 
-  private finish(process: number, plan: Planned, result: OperationResult): void {
+  private finish(node: number, process: number, plan: Planned, result: OperationResult): void {
     const { store, probes } = this.world;
     const { outcome, value, revision } = result;
-    this.world.note(FIRST_CLIENT_NODE, outcome, () => describe(process, plan, result), revision);
+    this.world.note(node, outcome, () => describe(process, plan, result), revision);
     if (outcome === 'unknown') {
       this.counts.unknown++;
       if (plan.written !== '') probes.hit('writeUnknown');

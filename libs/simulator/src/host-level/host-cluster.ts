@@ -5,13 +5,15 @@ import { EventQueue } from '../event-queue.ts';
 import { SimulationFailure } from '../failure.ts';
 import { LinkMatrix } from '../link-matrix.ts';
 import { DEFAULT_NETWORK } from '../options.ts';
+import type { PipeWatch } from '../ports/byte-pipe.ts';
 import { SimulatedNetwork } from '../ports/simulated-net.ts';
 import { Trace } from '../trace.ts';
+import { nodeName } from './causal-trace.ts';
 import { ClientLoad } from './client-load.ts';
 import { HostNode } from './host-node.ts';
 import type { HostRunOptions, SwarmOptions } from './host-options.ts';
 import type { HostWorld } from './host-world.ts';
-import { LinkEffects } from './link-effects.ts';
+import { describeEffects, LinkEffects } from './link-effects.ts';
 import type { FrameWatch } from './observed-transport.ts';
 import { ProbeCounts } from './probes.ts';
 import { ReplicaGhost } from './replica-ghost.ts';
@@ -21,6 +23,8 @@ import { drawSwarm } from './swarm.ts';
 /** Events of one run; more is a cluster that feeds itself (V4). */
 const EVENTS_MAX = 20_000_000;
 const TRACE_EVENTS = 40;
+/** So many of these happen that the last events would be nothing else; a trace has them all. */
+const QUIET_EVENTS: ReadonlySet<string> = new Set(['ready', 'asks']);
 /** Events between two looks at the condition that a run waits for. */
 const LOOK_EVERY = 16;
 
@@ -50,7 +54,9 @@ export class HostCluster<M> {
     const drawn = drawSwarm(this.random.split('swarm'));
     const nodes = options.nodes ?? options.swarm?.nodes ?? drawn.nodes;
     this.world = this.build({ ...drawn, ...options.swarm, nodes });
-    this.effects = new LinkEffects(this.world.links);
+    this.effects = new LinkEffects(this.world.links, (effects) => {
+      this.note(0, 'links', () => describeEffects(effects, nodeName), 0);
+    });
     this.nodes = this.world.ids.map((id) => new HostNode(this.world, id));
     this.load = new ClientLoad(this.world);
     for (const node of this.nodes) node.start();
@@ -134,7 +140,7 @@ export class HostCluster<M> {
     const { protocol, rules } = this.options;
     return {
       ...{ protocol, ids, queue, links, random, swarm, probes, fail },
-      network: new SimulatedNetwork(queue, links, random.split('network')),
+      network: new SimulatedNetwork(queue, links, random.split('network'), this.watchPipes()),
       ghost: new ReplicaGhost(ids, { fail, crc32, probes }),
       observer: rules?.({ voters: ids, fail, crc32 }) ?? null,
       store: new StoreGhost(fail, crc32, probes),
@@ -153,6 +159,7 @@ export class HostCluster<M> {
       delivered: () => {
         this.frames.delivered++;
       },
+      ...this.watchMessages(),
       session: (node, peer, started) => {
         if (!started) probes.hit('sessionReset');
         this.note(node, started ? 'connected' : 'disconnected', () => `${peer}`, peer);
@@ -160,11 +167,33 @@ export class HostCluster<M> {
     };
   }
 
+  private watchMessages(): Pick<FrameWatch, 'said'> {
+    const { causalTrace, protocol } = this.options;
+    if (causalTrace === undefined) return {};
+    return {
+      said: (from, to, message) => {
+        if (message !== null) causalTrace.says(from, to, protocol.describeMessage(message as M));
+      },
+    };
+  }
+
+  private watchPipes(): PipeWatch | null {
+    const { causalTrace } = this.options;
+    if (causalTrace === undefined) return null;
+    const now = (): number => this.world.queue.now();
+    return {
+      written: (pipe, from, to, bytes) => causalTrace.written(pipe, { at: now(), from, to, bytes }),
+      delivered: (pipe, from, to, bytes) =>
+        causalTrace.delivered(pipe, { at: now(), from, to, bytes }),
+    };
+  }
+
   private note(node: number, kind: string, detail: () => string, number: number): void {
     const at = this.world.queue.now();
     this.trace.text(kind);
     this.trace.number(node * 2 ** 32 + number);
-    if (kind !== 'ready') this.trace.line(() => `${at} ${node} ${kind} ${detail()}`);
+    if (!QUIET_EVENTS.has(kind)) this.trace.line(() => `${at} ${node} ${kind} ${detail()}`);
+    if (kind !== 'ready') this.options.causalTrace?.local(at, node, `${kind} ${detail()}`);
     this.options.onTrace?.(
       JSON.stringify({
         at,

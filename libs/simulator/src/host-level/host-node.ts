@@ -203,7 +203,7 @@ export class HostNode<M> {
         gate?.durable(wal.completed);
       },
     });
-    const speech = new SpeechRecord();
+    const speech = new SpeechRecord(world.frames.said !== undefined);
     const transport = this.transport(run, wal, speech);
     const { ghost } = world;
     const onReady = (ready: { readonly number: number; readonly committed: readonly unknown[] }) =>

@@ -1,5 +1,6 @@
 import type { EngineConfig, Protocol } from '@quorate/consensus';
 import type { ProtocolRules } from '../run-observer.ts';
+import type { CausalTrace } from './causal-trace.ts';
 import type { FaultEvent, HostFaultKind } from './fault-schedule.ts';
 
 /** One run of production replicas on virtual time. */
@@ -25,6 +26,8 @@ export interface HostRunOptions<M> {
   readonly traceEventsMax?: number;
   /** Takes every event as one line of JSON; changes nothing in the run. */
   readonly onTrace?: (line: string) => void;
+  /** Follows who may have known what from whom; changes nothing in the run. */
+  readonly causalTrace?: CausalTrace;
 }
 
 /** What one seed draws besides its faults: sizes, timings and limits (swarm testing). */

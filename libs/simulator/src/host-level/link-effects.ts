@@ -18,15 +18,18 @@ export interface LinkEffect {
 export class LinkEffects {
   private readonly links: LinkMatrix;
   private readonly active = new Set<LinkEffect>();
+  private readonly onInstall: (effects: readonly LinkEffect[]) => void;
 
-  constructor(links: LinkMatrix) {
+  constructor(links: LinkMatrix, onInstall: (effects: readonly LinkEffect[]) => void = () => {}) {
     this.links = links;
+    this.onInstall = onInstall;
   }
 
   /** Puts effects in force; returns how to end them. */
   install(effects: readonly LinkEffect[]): () => void {
     for (const effect of effects) this.active.add(effect);
     this.refresh(effects);
+    this.onInstall(effects);
     return () => {
       for (const effect of effects) this.active.delete(effect);
       this.refresh(effects);
@@ -63,4 +66,21 @@ export class LinkEffects {
     if (cut && !links.isCut(from, to)) links.cut(from, to);
     if (!cut) links.mend(from, to);
   }
+}
+
+/** Effects in words: `cut 1>2, 2>1; up to 120 ms later 1>3`. */
+export function describeEffects(
+  effects: readonly LinkEffect[],
+  name: (id: number) => string,
+): string {
+  const groups = new Map<string, string[]>();
+  for (const { from, to, cut, delayMicros, loss } of effects) {
+    const what =
+      (cut ? 'cut' : '') +
+      (delayMicros === undefined ? '' : `up to ${Math.ceil(delayMicros / 1000)} ms later`) +
+      (loss === undefined ? '' : `${Math.round(100 * loss)} % lost`);
+    if (what === '') continue;
+    groups.set(what, [...(groups.get(what) ?? []), `${name(from)}>${name(to)}`]);
+  }
+  return [...groups].map(([what, links]) => `${what} ${links.join(', ')}`).join('; ');
 }

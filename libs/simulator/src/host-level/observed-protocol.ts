@@ -31,6 +31,12 @@ const STATUS_EVERY = 8;
 export class SpeechRecord {
   private readonly waiting = new WeakMap<object, Map<NodeId, number>>();
   private readonly messages = new WeakMap<object, object>();
+  private readonly keepsAll: boolean;
+
+  /** `keepsAll` remembers messages that wait for nothing too, for a trace. */
+  constructor(keepsAll = false) {
+    this.keepsAll = keepsAll;
+  }
 
   /** The message may leave for these peers once so many batches of the log are durable. */
   waits(message: object, to: readonly NodeId[], batches: number): void {
@@ -40,7 +46,7 @@ export class SpeechRecord {
   }
 
   encoded(message: object, parts: object): void {
-    if (this.waiting.has(message)) this.messages.set(parts, message);
+    if (this.keepsAll || this.waiting.has(message)) this.messages.set(parts, message);
   }
 
   /** The batches that must be durable before these bytes leave for the peer; 0 when none. */
@@ -49,7 +55,7 @@ export class SpeechRecord {
     return message === undefined ? 0 : (this.waiting.get(message)?.get(peer) ?? 0);
   }
 
-  /** The message that these bytes were made of, if it had to wait for somebody. */
+  /** The message that these bytes were made of, if it was remembered. */
   messageOf(parts: object): object | null {
     return this.messages.get(parts) ?? null;
   }

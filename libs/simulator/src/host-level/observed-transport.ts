@@ -19,6 +19,8 @@ export interface FrameWatch {
   sent(from: NodeId, to: NodeId, bytes: number): void;
   delivered(to: NodeId, from: NodeId, bytes: number): void;
   session(node: NodeId, peer: NodeId, started: boolean): void;
+  /** Told what a frame that is about to be sent says, where somebody wants to read it. */
+  readonly said?: (from: NodeId, to: NodeId, message: object | null) => void;
 }
 
 /** The production transport with C9 at its door: nothing leaves before it is durable. */
@@ -79,6 +81,9 @@ export class ObservedTransport implements PeerTransport {
       this.fail('C9', `node ${this.node} speaks to ${peer} too early: ${durable}: ${said}`);
     }
     this.frames.sent(this.node, peer, byteCount(parts));
+    if (this.frames.said !== undefined && this.transport.isConnected(peer)) {
+      this.frames.said(this.node, peer, this.speech.messageOf(parts));
+    }
     return this.transport.send(peer, parts);
   }
 

@@ -1,4 +1,4 @@
-import type { ConnectionHandlers } from '@quorate/consensus';
+import type { ConnectionHandlers, NodeId } from '@quorate/consensus';
 import { byteCount, type Random } from '@quorate/foundation';
 import type { EventQueue } from '../event-queue.ts';
 import type { LinkMatrix } from '../link-matrix.ts';
@@ -21,6 +21,14 @@ export interface PipeWorld {
   readonly queue: EventQueue;
   readonly links: LinkMatrix;
   readonly random: Random;
+  /** Sees what is written and what a process gets; it changes nothing. */
+  readonly watch: PipeWatch | null;
+}
+
+/** Who follows bytes from their writer to their reader. */
+export interface PipeWatch {
+  written(pipe: object, from: NodeId, to: NodeId, bytes: number): void;
+  delivered(pipe: object, from: NodeId, to: NodeId, bytes: number): void;
 }
 
 type Piece = Uint8Array | { readonly end: string };
@@ -57,6 +65,7 @@ export class BytePipe {
   write(parts: readonly Uint8Array[]): boolean {
     if (this.over) return false;
     const bytes = new Uint8Array(byteCount(parts));
+    this.world.watch?.written(this, this.from.node, this.to.node, bytes.length);
     let at = 0;
     for (const part of parts) {
       bytes.set(part, at);
@@ -121,7 +130,7 @@ export class BytePipe {
     for (const piece of pieces) {
       if (piece instanceof Uint8Array) {
         this.windowBytes -= piece.length;
-        this.to.enter(() => this.receiver?.data(piece));
+        this.to.enter(() => this.take(piece));
       } else {
         this.to.enter(() => {
           const told = this.receiver;
@@ -131,6 +140,12 @@ export class BytePipe {
       }
     }
     if (pieces.length > 0) this.pump();
+  }
+
+  private take(piece: Uint8Array): void {
+    if (this.receiver === null) return;
+    this.world.watch?.delivered(this, this.from.node, this.to.node, piece.length);
+    this.receiver.data(piece);
   }
 
   private split(bytes: Uint8Array): Uint8Array[] {

@@ -10,7 +10,7 @@ import {
 import type { Random } from '@quorate/foundation';
 import type { EventQueue } from '../event-queue.ts';
 import type { LinkMatrix } from '../link-matrix.ts';
-import { BytePipe, type PipeWorld } from './byte-pipe.ts';
+import { BytePipe, type PipeWatch, type PipeWorld } from './byte-pipe.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 
 /** How long a dial waits behind a cut link, and how often it looks again. */
@@ -42,8 +42,13 @@ export class SimulatedNetwork {
   private readonly halfOpen = new Map<NodeId, StreamEnd[]>();
   private nextPort = FIRST_FREE_PORT;
 
-  constructor(queue: EventQueue, links: LinkMatrix, random: Random) {
-    this.world = { queue, links, random };
+  constructor(
+    queue: EventQueue,
+    links: LinkMatrix,
+    random: Random,
+    watch: PipeWatch | null = null,
+  ) {
+    this.world = { queue, links, random, watch };
     links.onChange((from, to) => {
       for (const pipe of this.pipes.get(`${from}>${to}`) ?? []) pipe.pump();
     });
