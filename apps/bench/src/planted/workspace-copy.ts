@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statfsSync,
   symlinkSync,
@@ -81,7 +82,12 @@ export class WorkspaceCopy {
     const to = join(this.folder, 'node_modules');
     mkdirSync(join(to, '@quorate'), { recursive: true });
     for (const name of readdirSync(from)) {
-      if (name !== '@quorate') symlinkSync(join(from, name), join(to, name));
+      if (name !== '@quorate' && name !== '.bin') symlinkSync(join(from, name), join(to, name));
+    }
+    // The commands of the copy are its own: `npx quorate` in it must not run the original.
+    mkdirSync(join(to, '.bin'));
+    for (const name of readdirSync(join(from, '.bin'))) {
+      symlinkSync(readlinkSync(join(from, '.bin', name)), join(to, '.bin', name));
     }
     for (const folder of SOURCE_FOLDERS) {
       for (const path of projectsOf(join(this.folder, folder))) {
