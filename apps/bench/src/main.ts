@@ -157,7 +157,10 @@ function addSimulate(program: Command, exit: (code: number) => void): void {
     .option('--nodes <n>', 'replicas, 2 to 9 (default: drawn from the seed)')
     .option('--clients <n>', 'clients, 1 to 16 (default: drawn from the seed)')
     .option('--until <seconds>', 'length of the phase with faults, 1 to 60 (60)')
-    .option('--faults <kinds>', 'the fault kinds to draw from, or none (default: all)')
+    .option(
+      '--faults <kinds>',
+      'the fault kinds to draw from, or none (default: all; a wrong one lists them)',
+    )
     .option('--drop <numbers>', 'leave out these faults of the seed’s schedule, like 0..6,9')
     .option('--twice', 'run each seed twice and compare the trace hashes')
     .option('--jobs <n>', 'runs side by side (2)')

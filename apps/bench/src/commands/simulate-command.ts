@@ -22,7 +22,10 @@ import { traceSeed } from './simulate-trace.ts';
 
 const RESULTS_FOLDER = 'results';
 const RESULTS_FILE = `${RESULTS_FOLDER}/simulation.ndjson`;
-const WHY_NOT_ALL: Readonly<Record<Exclude<SittingEnd, 'complete'>, string>> = {
+type Unfinished = Exclude<SittingEnd, 'complete'> | 'broke down';
+
+const WHY_NOT_ALL: Readonly<Record<Unfinished, string>> = {
+  'broke down': 'the program failed',
   interrupted: 'interrupted',
   budget: 'the budget is spent',
   failures: 'so many runs failed that no more were begun',
@@ -72,8 +75,11 @@ async function campaign(parts: {
   const left = runCount(plan) - tally.done;
   const stopper = new AbortController();
   const interrupt = (): void => stopper.abort();
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  // A run right here keeps the event loop busy: nobody would hear the signal before its end.
+  if (left > 1) {
+    process.on('SIGINT', interrupt);
+    process.on('SIGTERM', interrupt);
+  }
   const startedAt = performance.now();
   const msBefore = state?.lines.at(-1)?.atMs ?? 0;
   const jobs = Math.max(1, Math.min(effort.jobs, left));
@@ -81,14 +87,21 @@ async function campaign(parts: {
     const kept = `what they find is kept in ${state.path} until all are done`;
     process.stderr.write(`${left} runs, ${jobs} side by side; ${kept}\n`);
   }
-  const end = await sit({
-    ...{ plan, tally, state, jobs, msBefore, stop: stopper.signal },
-    runner: left > 1 ? threads(jobs) : RIGHT_HERE,
-    endsAt: startedAt + effort.budgetMs,
-    failuresMax: effort.failuresMax,
-  });
-  process.off('SIGINT', interrupt);
-  process.off('SIGTERM', interrupt);
+  let end: SittingEnd;
+  try {
+    end = await sit({
+      ...{ plan, tally, state, jobs, msBefore, stop: stopper.signal },
+      runner: left > 1 ? threads(jobs) : RIGHT_HERE,
+      endsAt: startedAt + effort.budgetMs,
+      failuresMax: effort.failuresMax,
+    });
+  } catch (error) {
+    sayHowToGoOn('broke down', { tally, plan, state, flags });
+    throw error;
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
   const totals = tally.totals(msBefore + performance.now() - startedAt);
   process.stdout.write(
     flags.json ? `${JSON.stringify(totals)}\n` : summaryText(totals, lookOfOutput()),
@@ -102,7 +115,7 @@ async function campaign(parts: {
 }
 
 function sayHowToGoOn(
-  end: Exclude<SittingEnd, 'complete'>,
+  end: Unfinished,
   parts: {
     readonly tally: CampaignTally;
     readonly plan: CampaignPlan;
@@ -111,12 +124,13 @@ function sayHowToGoOn(
   },
 ): void {
   const { tally, plan, state, flags } = parts;
+  if (state === null) return;
   const count = `${runCount(plan) - tally.done} of ${runCount(plan)} runs are left`;
   const jobs = flags.jobs === undefined ? '' : ` --jobs ${flags.jobs}`;
-  const recording = flags.record && !state?.header.record ? ' --record' : '';
+  const recording = flags.record && !state.header.record ? ' --record' : '';
   process.stderr.write(
     `${WHY_NOT_ALL[end]}: ${count}; go on:\n` +
-      `npx --no-install quorate simulate --resume ${state?.path}${jobs}${recording}\n`,
+      `npx --no-install quorate simulate --resume ${state.path}${jobs}${recording}\n`,
   );
 }
 

@@ -1,31 +1,4 @@
-/** One textual change of one source file. Data, so that it can be checked without being run. */
-export interface SourcePatch {
-  /** Named in every message about it. */
-  readonly id: string;
-  /** From the root of the workspace. */
-  readonly file: string;
-  /** Stands in the file exactly once. */
-  readonly find: string;
-  readonly replace: string;
-}
-
-/** A patch whose place in the sources is gone or no longer unique. */
-export class PatchDoesNotApply extends Error {
-  constructor(patch: SourcePatch, count: number) {
-    super(
-      `patch ${patch.id} must apply exactly once to ${patch.file} and applies ${count} times; ` +
-        'bring it up to date in apps/bench/src/planted',
-    );
-    this.name = 'PatchDoesNotApply';
-  }
-}
-
-/** The text with the patch applied. Throws {@link PatchDoesNotApply}. */
-export function applyPatch(text: string, patch: SourcePatch): string {
-  const parts = text.split(patch.find);
-  if (parts.length !== 2) throw new PatchDoesNotApply(patch, parts.length - 1);
-  return parts.join(patch.replace);
-}
+import type { SourcePatch } from '@quorate/simulator';
 
 /**
  * A leader that answers each read at once from its own state, and that does not notice that no

@@ -1,4 +1,5 @@
-import { LOST_ACK, type SourcePatch, UNCONFIRMED_READ } from './patches.ts';
+import type { SourcePatch } from '@quorate/simulator';
+import { LOST_ACK, UNCONFIRMED_READ } from './patches.ts';
 
 /** A bug, and the scenario under which the bench must find it. */
 export interface PlantedFault {

@@ -1,10 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { applyPatch, PatchMisfit, type SourcePatch } from '@quorate/simulator';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { failureText } from '../commands/simulate-summary.ts';
+import { runSeed } from '../commands/simulate-worker.ts';
+import { ExitCode } from '../errors.ts';
 import { scenarioSchema } from '../scenario/schema.ts';
-import { applyPatch, PatchDoesNotApply, type SourcePatch } from './patches.ts';
+import { failureOf, plantedExample } from './planted-example.ts';
 import { PLANTED_FAULTS, PLANTED_PROTOCOLS } from './planted-fault.ts';
 import { WORKSPACE, WorkspaceCopy } from './workspace-copy.ts';
 
@@ -28,8 +32,8 @@ describe('planted faults', () => {
 
   it('names a patch that applies nowhere or twice', () => {
     const patch: SourcePatch = { id: 'p-1', file: 'a.ts', find: 'x', replace: 'y' };
-    expect(() => applyPatch('abc', patch)).toThrow(PatchDoesNotApply);
-    expect(() => applyPatch('x x', patch)).toThrow(/p-1 .* a\.ts .* 2 times/);
+    expect(() => applyPatch('abc', patch)).toThrow(PatchMisfit);
+    expect(() => applyPatch('x x', patch)).toThrow(/p-1: .* 2 times in a\.ts/);
   });
 
   it('plants the unconfirmed read into every engine', () => {
@@ -61,7 +65,26 @@ describe('planted faults', () => {
       expect(readFileSync(join(copy.folder, patch.file), 'utf8')).toContain(patch.replace);
       expect(readFileSync(join(WORKSPACE, patch.file), 'utf8')).toContain(patch.find);
     }
+    const command = realpathSync(join(copy.folder, 'node_modules/.bin/quorate'));
+    expect(command).toBe(realpathSync(join(copy.folder, 'apps/bench/bin/quorate.mjs')));
     copy.remove();
     expect(existsSync(copy.folder)).toBe(false);
+  });
+});
+
+describe('the planted example', () => {
+  it('takes the command that it runs from what a failure prints', () => {
+    const outcome = runSeed({ protocol: 'zab', seed: 4, untilSeconds: 1, faults: [] });
+    const failure = { invariant: 'C1', message: 'C1: differ', lastEvents: ['1 2 three'] };
+    const text = failureText({ ...outcome, failure }, { protocol: 'zab', seed: 4, drop: [7] });
+    expect(failureOf(`before\n${text}after\n`)).toEqual({
+      invariant: 'C1',
+      replay: 'npx --no-install quorate simulate --protocol zab --seeds 4 --drop 7',
+    });
+    expect(failureOf('12 runs, no invariant was broken')).toBeNull();
+  });
+
+  it('knows mutants by name only', async () => {
+    expect(await plantedExample(['--mutant', 'no-such'])).toBe(ExitCode.usage);
   });
 });

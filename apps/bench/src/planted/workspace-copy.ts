@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { applyPatch, type SourcePatch } from './patches.ts';
+import { applyPatch, type SourcePatch } from '@quorate/simulator';
 
 /** The workspace that this file belongs to. */
 export const WORKSPACE = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -53,7 +53,7 @@ export class WorkspaceCopy {
 
   /**
    * Applies the patches to the sources as they were copied: what was applied before is taken back.
-   * Throws `PatchDoesNotApply`, by name, before anything was written.
+   * Throws `PatchMisfit`, by name, before anything was written.
    */
   apply(patches: readonly SourcePatch[]): void {
     const texts = new Map(this.unpatched);
