@@ -1,4 +1,5 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { ExitCode, UsageError } from '../errors.ts';
 import { sourceState } from '../run/environment.ts';
@@ -142,6 +143,7 @@ function record(plan: CampaignPlan, totals: CampaignTotals, jobs: number): void 
   const line = {
     date: new Date().toISOString(),
     ...{ commit, dirty, build: simulationBuild(), node: process.version },
+    ...{ cpuModel: cpus()[0]?.model ?? 'unknown', cores: cpus().length },
     ...{ protocols, seedRange: `${firstSeed}..${lastSeed}`, ...settings, jobs },
     ...totals,
   };
