@@ -1,3 +1,4 @@
+import { appendedValues, leftOut } from './append-growth.ts';
 import { Budget, type CheckLimits, DEFAULT_LIMITS } from './budget.ts';
 import { type Conflict, findConflict } from './conflicts.ts';
 import type { JsonValue } from './event.ts';
@@ -117,19 +118,33 @@ function smallestPart(
   deepestEvent: number | null,
   budget: Budget,
 ): Pick<Violation, 'operations' | 'explanation'> {
-  const cut = (kept: readonly number[], at: number): Operation[] =>
-    kept
-      .filter((i) => (problem.invokeAt[i] as number) <= at)
-      .map((i) => cutOff(problem.operations[i] as Operation, (problem.returnAt[i] as number) > at));
+  const cut = (kept: readonly number[], at: number): Operation[] => {
+    const begun = kept.filter((i) => (problem.invokeAt[i] as number) <= at);
+    const missing = missingParts(problem, kept);
+    return begun.map((i) => {
+      const isOpen = (problem.returnAt[i] as number) > at;
+      return leftOut(cutOff(problem.operations[i] as Operation, isOpen), missing, initial);
+    });
+  };
   const build = (kept: readonly number[], at: number): KeyProblem =>
     buildProblem(cut(kept, at), model, initial);
   const all = [...problem.operations.keys()];
   const cutAt = cutOffAt(problem, deepestEvent, (at) => build(all, at), budget);
   const start = conflict?.operations ?? all.filter((i) => (problem.invokeAt[i] as number) <= cutAt);
   const kept = minimise(problem, start, cutAt, build, budget.limits);
-  const explanation =
-    conflict?.explanation ?? 'no order of these operations explains what was seen';
+  const what = conflict?.explanation ?? 'no order of these operations explains what was seen';
+  const isShortened = missingParts(problem, kept).size > 0;
+  const explanation = isShortened ? `${what} (values without part in it are left out)` : what;
   return { operations: cut(kept, cutAt), explanation };
+}
+
+/** Of lists, the values whose appends do not stand in `kept`. */
+function missingParts(problem: KeyProblem, kept: readonly number[]): ReadonlySet<string> {
+  if (problem.model.onlyLists !== true) return new Set();
+  const missing = appendedValues(problem.operations);
+  const held = appendedValues(kept.map((i) => problem.operations[i] as Operation));
+  for (const value of held) missing.delete(value);
+  return missing;
 }
 
 /**

@@ -21,6 +21,11 @@ export class ConfigurationCache {
     this.table = new Int32Array(256);
   }
 
+  /** The bytes that the configurations and their table take. */
+  get bytesHeld(): number {
+    return (this.words.length + this.table.length) * 4;
+  }
+
   /** Adds `configuration`: 'added', 'seen' when it was there, 'full' when the limit is reached. */
   add(configuration: Int32Array): 'added' | 'seen' | 'full' {
     assert(configuration.length === this.width, 'configurations share one width');

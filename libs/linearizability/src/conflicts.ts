@@ -28,6 +28,8 @@ function findImpossibleRead(problem: KeyProblem, { producersOf }: StateIndex): C
       [...producers].sort((a, b) => (returnAt[a] as number) - (returnAt[b] as number)),
     );
   }
+  const begunBy = (p: number, end: number, reader: number): boolean =>
+    p !== reader && (invokeAt[p] as number) < end;
   for (let reader = 0; reader < problem.operations.length; reader++) {
     const need = model.needs[reader] as number;
     if (need < 0 || returnAt[reader] === NEVER) continue;
@@ -35,12 +37,12 @@ function findImpossibleRead(problem: KeyProblem, { producersOf }: StateIndex): C
     if (overwriter === -1 && need === model.initialState) continue;
     const since = overwriter === -1 ? -1 : (invokeAt[overwriter] as number);
     const producers = byReturn.get(need) ?? [];
-    const viable = producers.some(
-      (p) =>
-        p !== reader &&
-        (returnAt[p] as number) >= since &&
-        (invokeAt[p] as number) < (returnAt[reader] as number),
-    );
+    const end = returnAt[reader] as number;
+    let place = lowerBound(producers.length, (i) => {
+      return (returnAt[producers[i] as number] as number) >= since;
+    });
+    while (place < producers.length && !begunBy(producers[place] as number, end, reader)) place++;
+    const viable = place < producers.length;
     if (!viable) return impossibleRead(problem, reader, overwriter, producers);
   }
   return null;

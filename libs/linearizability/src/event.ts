@@ -39,7 +39,8 @@ export interface HistoryEvent {
   /** A logical client: one operation at a time, never used again after an `info`. */
   readonly process: number;
   readonly type: EventType;
-  readonly f: OperationName;
+  /** An operation of the model; {@link OperationName} for the register. */
+  readonly f: string;
   readonly key: string;
   readonly value?: JsonValue;
   /** The line of the file that it came from, counted from 1. */

@@ -86,7 +86,9 @@ function takeEffect(store: Map<string, JsonValue>, operation: OpenOperation): vo
   else if (operation.f === 'delete') store.set(operation.key, null);
   else if (operation.f === 'write') store.set(operation.key, operation.value ?? null);
   else if (operation.f === 'append') {
-    store.set(operation.key, [...(Array.isArray(now) ? now : []), operation.value ?? null]);
+    const next = appended(now, operation.value ?? null);
+    operation.failed = next === undefined;
+    if (next !== undefined) store.set(operation.key, next);
   } else {
     // A client that read just before knows the value it expects; here it expects the right one
     // unless the new value is equal to it, which stands for a comparison that fails.
@@ -95,6 +97,12 @@ function takeEffect(store: Map<string, JsonValue>, operation: OpenOperation): vo
     operation.value = [operation.failed ? 'other' : now, replacement];
     if (!operation.failed) store.set(operation.key, replacement);
   }
+}
+
+function appended(now: JsonValue, part: JsonValue): JsonValue | undefined {
+  if (now === null) return [part];
+  if (Array.isArray(now)) return [...now, part];
+  return typeof now === 'string' && typeof part === 'string' ? now + part : undefined;
 }
 
 function end(open: OpenOperation, process: number, index: number, lost: boolean): Operation {

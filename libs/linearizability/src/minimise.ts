@@ -1,5 +1,8 @@
+import { appendedValues } from './append-growth.ts';
 import { Budget, type CheckLimits } from './budget.ts';
 import { findConflict, lowerBound } from './conflicts.ts';
+import { canonicalText } from './event.ts';
+import type { Operation } from './operation.ts';
 import { isObserver, type KeyProblem, NEVER } from './problem.ts';
 import { searchOrder } from './search.ts';
 
@@ -32,9 +35,10 @@ export function minimise(
   let kept = soundPart(problem, new Set(start));
   if (!fails(kept)) kept = soundPart(problem, new Set(problem.operations.keys()));
   let chunk = Math.ceil(kept.length / 2);
-  while (chunk >= 1 && attempts < ATTEMPTS_MAX) {
+  const mayGoOn = (): boolean => attempts < ATTEMPTS_MAX && !limits.expired();
+  while (chunk >= 1 && mayGoOn()) {
     let shrunk = false;
-    for (let end = kept.length; end > 0 && attempts < ATTEMPTS_MAX; end -= chunk) {
+    for (let end = kept.length; end > 0 && mayGoOn(); end -= chunk) {
       const part = new Set(kept);
       for (const i of kept.slice(Math.max(0, end - chunk), end)) part.delete(i);
       const smaller = soundPart(problem, part);
@@ -54,7 +58,9 @@ export function minimise(
  * fails". A read may always go. A mutation may go when no kept operation can have seen its effect:
  * each one that saw this value ended before the mutation began, or another kept operation certainly
  * replaced the value in between. (Were the whole linearizable, taking such a mutation out of its
- * order would leave an order of the part.) With appends no mutation may go.
+ * order would leave an order of the part.) An append to a list that only grows may go together with
+ * all others of its value; the caller leaves the value out of the lists that were seen. Where there
+ * are other appends, no mutation may go.
  */
 export function soundPart(problem: KeyProblem, part: ReadonlySet<number>): number[] {
   const kept = new Set(part);
@@ -62,7 +68,12 @@ export function soundPart(problem: KeyProblem, part: ReadonlySet<number>): numbe
     (i) => !kept.has(i) && !isObserver(problem, i),
   );
   if (!problem.exact) {
-    for (const i of missing) kept.add(i);
+    const onlyLists = problem.model.onlyLists === true;
+    const held = appendedValues([...kept].map((i) => problem.operations[i] as Operation));
+    for (const i of missing) {
+      const value = problem.operations[i]?.value ?? null;
+      if (!onlyLists || held.has(canonicalText(value))) kept.add(i);
+    }
     return sorted(kept);
   }
   for (;;) {
@@ -80,7 +91,9 @@ function removable(problem: KeyProblem, kept: ReadonlySet<number>): (i: number) 
   const mutations: number[] = [];
   for (const i of kept) {
     const need = model.needs[i] as number;
-    if (need >= 0) observers.set(need, [...(observers.get(need) ?? []), i]);
+    const seers = observers.get(need);
+    if (seers !== undefined) seers.push(i);
+    else if (need >= 0) observers.set(need, [i]);
     if (!isObserver(problem, i) && returnAt[i] !== NEVER) mutations.push(i);
   }
   mutations.sort((a, b) => (invokeAt[a] as number) - (invokeAt[b] as number));

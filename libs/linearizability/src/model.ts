@@ -1,6 +1,8 @@
 import { assert } from '@quorate/foundation';
-import { canonicalText, type JsonValue } from './event.ts';
+import { growsFromNothing, growthGuide } from './append-growth.ts';
+import { type JsonValue, OPERATION_NAMES } from './event.ts';
 import type { Operation } from './operation.ts';
+import { StateTable } from './state-table.ts';
 
 /** In {@link CompiledModel.needs}: the operation may take effect in any state. */
 export const ANY = -1;
@@ -24,11 +26,25 @@ export interface CompiledModel {
   readonly makes: Int32Array;
   /** The state after the operation at place `operation`, or {@link REFUSED}. */
   next(state: number, operation: number): number;
+  /**
+   * True when all operations append to lists and read them whole, from an empty list or nothing on.
+   * Then a value can be left out, together with its appends and out of each list that was seen:
+   * what is left is linearizable if the whole is.
+   */
+  readonly onlyLists?: boolean;
+  /** About how many bytes the states hold that `next` made; they count against the limit. */
+  bytesHeld?(): number;
 }
 
-/** A kind of object that a history can be checked against. */
+/**
+ * A kind of object that a history can be checked against. A model of your own names its operations
+ * and says what each does to a state; `read` is the one name with a meaning of its own: its value
+ * is what was seen, and one that ended without a value saw something that nobody kept.
+ */
 export interface Model {
   readonly name: string;
+  /** The values of `f` that the model knows. */
+  readonly operations: readonly string[];
   /** Prepares the model for one key. `initial` is the value before the first operation. */
   compile(operations: readonly Operation[], initial: JsonValue): CompiledModel;
 }
@@ -38,7 +54,11 @@ export interface Model {
  * append puts its value behind those before it; a read of appended texts may see them as a list or
  * joined to one text, since stores differ in that.
  */
-export const registerModel: Model = { name: 'register', compile: compileRegister };
+export const registerModel: Model = {
+  name: 'register',
+  operations: OPERATION_NAMES,
+  compile: compileRegister,
+};
 
 /** The models by the name that `quorate check --model` takes; `kv` is a register for each key. */
 export const MODELS: ReadonlyMap<string, Model> = new Map([
@@ -47,24 +67,24 @@ export const MODELS: ReadonlyMap<string, Model> = new Map([
 ]);
 
 function compileRegister(operations: readonly Operation[], initial: JsonValue): CompiledModel {
-  const values = new Values();
-  const initialState = values.stateOf(initial);
+  const states = new StateTable();
+  const initialState = states.stateOf(initial);
   const appends = operations.some(({ f }) => f === 'append');
   const needs = new Int32Array(operations.length).fill(ANY);
   const makes = new Int32Array(operations.length).fill(UNCHANGED);
   operations.forEach(({ f, value }, i) => {
     if (f === 'read') {
-      if (value !== undefined) needs[i] = values.stateOf(value);
+      if (value !== undefined) needs[i] = states.stateOf(value);
     } else if (f === 'cas') {
       const [expected, replacement] = casParts(value);
-      needs[i] = values.stateOf(expected);
-      makes[i] = values.stateOf(replacement);
+      needs[i] = states.stateOf(expected);
+      makes[i] = states.stateOf(replacement);
     } else {
       makes[i] =
-        f === 'append' ? COMPUTED : values.stateOf(f === 'delete' ? null : (value ?? null));
+        f === 'append' ? COMPUTED : states.stateOf(f === 'delete' ? null : (value ?? null));
     }
   });
-  if (appends) return withAppends(operations, values, initialState, needs, makes);
+  if (appends) return withAppends(operations, states, initial, needs, makes);
   const next = (state: number, operation: number): number => {
     const need = needs[operation] as number;
     if (need !== ANY && need !== state) return REFUSED;
@@ -76,60 +96,33 @@ function compileRegister(operations: readonly Operation[], initial: JsonValue): 
 
 function withAppends(
   operations: readonly Operation[],
-  values: Values,
-  initialState: number,
+  states: StateTable,
+  initial: JsonValue,
   needs: Int32Array,
   makes: Int32Array,
 ): CompiledModel {
+  const initialState = states.stateOf(initial);
   const wanted = Int32Array.from(needs);
   // A list equals its joined text here, so "finds v" is no longer a comparison of two numbers.
   needs.forEach((need, i) => {
     if (need !== ANY) needs[i] = COMPUTED;
   });
+  const leadsOn = growthGuide(operations, states, initialState);
   const next = (state: number, operation: number): number => {
     const want = wanted[operation] as number;
-    if (want !== ANY && want !== state && !values.readsAs(state, want)) return REFUSED;
+    if (want !== ANY && want !== state && !states.readsAs(state, want)) return REFUSED;
     const make = makes[operation] as number;
     if (make === UNCHANGED) return state;
     if (make !== COMPUTED) return make;
-    return values.appended(state, operations[operation]?.value ?? null);
+    const value = operations[operation]?.value ?? null;
+    const after = states.appended(state, value);
+    return after !== null && leadsOn(after, value) ? after : REFUSED;
   };
-  return { initialState, needs, makes, next };
+  const onlyLists = growsFromNothing(operations, initial);
+  return { initialState, needs, makes, next, onlyLists, bytesHeld: () => states.bytesHeld };
 }
 
 function casParts(value: JsonValue | undefined): readonly [JsonValue, JsonValue] {
   assert(Array.isArray(value) && value.length === 2, 'a cas carries [expected, new]');
   return [value[0] ?? null, value[1] ?? null];
-}
-
-/** Gives equal values the same number, from 0 in the order of first sight. */
-class Values {
-  private readonly numbers = new Map<string, number>();
-  private readonly values: JsonValue[] = [];
-
-  stateOf(value: JsonValue): number {
-    const text = canonicalText(value);
-    const known = this.numbers.get(text);
-    if (known !== undefined) return known;
-    this.numbers.set(text, this.values.length);
-    this.values.push(value);
-    return this.values.length - 1;
-  }
-
-  appended(state: number, value: JsonValue): number {
-    const before = this.values[state] ?? null;
-    if (before === null) return this.stateOf([value]);
-    if (Array.isArray(before)) return this.stateOf([...before, value]);
-    if (typeof before === 'string' && typeof value === 'string') {
-      return this.stateOf(before + value);
-    }
-    return REFUSED;
-  }
-
-  readsAs(state: number, want: number): boolean {
-    const held = this.values[state];
-    const seen = this.values[want];
-    if (typeof seen !== 'string' || !Array.isArray(held)) return false;
-    return held.every((part) => typeof part === 'string') && held.join('') === seen;
-  }
 }

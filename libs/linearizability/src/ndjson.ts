@@ -5,7 +5,6 @@ import {
   type HistoryEvent,
   type JsonValue,
   OPERATION_NAMES,
-  type OperationName,
 } from './event.ts';
 
 /** Events of this process tell of faults, not of clients, and are passed over. */
@@ -13,16 +12,20 @@ const NEMESIS = 'nemesis';
 const QUOTED_MAX = 60;
 
 /**
- * Reads a history in `.ndjson`: one JSON object a line; empty lines are passed over.
+ * Reads a history in `.ndjson`: one JSON object a line; empty lines are passed over. `operations`
+ * are the values of `f` that the model at hand knows; the register's unless given.
  * Throws {@link HistoryError} that names the line, the field and what is allowed there.
  */
-export function parseHistory(text: string): HistoryEvent[] {
+export function parseHistory(
+  text: string,
+  operations: readonly string[] = OPERATION_NAMES,
+): HistoryEvent[] {
   const events: HistoryEvent[] = [];
   let start = text.charCodeAt(0) === 0xfeff ? 1 : 0; // A byte order mark is no part of the JSON.
   for (let line = 1; start < text.length; line++) {
     const newline = text.indexOf('\n', start);
     const end = newline < 0 ? text.length : newline;
-    const event = parseLine(text.slice(start, end).trim(), line);
+    const event = parseLine(text.slice(start, end).trim(), line, operations);
     if (event !== null) events.push(event);
     start = end + 1;
   }
@@ -44,12 +47,12 @@ export function formatEvent(event: HistoryEvent): string {
   );
 }
 
-function parseLine(text: string, line: number): HistoryEvent | null {
+function parseLine(text: string, line: number, operations: readonly string[]): HistoryEvent | null {
   if (text === '') return null;
   const fields = parseObject(text, line);
   if (fields.process === NEMESIS) return null;
   const type = oneOf<EventType>(fields.type, 'type', EVENT_TYPES, line);
-  const f = oneOf<OperationName>(fields.f, 'f', OPERATION_NAMES, line);
+  const f = oneOf(fields.f, 'f', operations, line);
   const event = {
     time: wholeOrFraction(fields.time, line),
     process: processOf(fields.process, line),
@@ -105,12 +108,7 @@ function keyOf(value: unknown, line: number): string {
   throw new HistoryError(line, `"key" is ${show(value)}, allowed: a text or a number`);
 }
 
-function checkValue(
-  type: EventType,
-  f: OperationName,
-  value: JsonValue | undefined,
-  line: number,
-): void {
+function checkValue(type: EventType, f: string, value: JsonValue | undefined, line: number): void {
   if (type !== 'invoke') return;
   if (f === 'cas' && !(Array.isArray(value) && value.length === 2)) {
     throw new HistoryError(line, `"value" of a cas is ${show(value)}, allowed: [expected, new]`);

@@ -1,5 +1,5 @@
 import { HistoryError } from './errors.ts';
-import type { HistoryEvent, JsonValue, OperationName } from './event.ts';
+import type { HistoryEvent, JsonValue } from './event.ts';
 
 /**
  * One operation of a history, from its invocation to its end. Operations that ended in `fail` never
@@ -8,7 +8,7 @@ import type { HistoryEvent, JsonValue, OperationName } from './event.ts';
  */
 export interface Operation {
   readonly process: number;
-  readonly f: OperationName;
+  readonly f: string;
   readonly key: string;
   readonly value: JsonValue | undefined;
   /** `info` may take effect at any time after its invocation, or never. */

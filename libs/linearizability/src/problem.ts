@@ -89,13 +89,16 @@ function isExact(model: CompiledModel): boolean {
 
 function layOut(operations: readonly Operation[], model: CompiledModel): KeyProblem {
   const count = operations.length;
-  const ends: { at: number; code: number }[] = [];
-  operations.forEach(({ invokeIndex, returnIndex }, i) => {
-    ends.push({ at: invokeIndex, code: i });
-    if (returnIndex !== Number.POSITIVE_INFINITY) ends.push({ at: returnIndex, code: -1 - i });
+  const codes: number[] = [];
+  operations.forEach(({ returnIndex }, i) => {
+    codes.push(i);
+    if (returnIndex !== Number.POSITIVE_INFINITY) codes.push(-1 - i);
   });
-  ends.sort((a, b) => a.at - b.at);
-  const events = Int32Array.from(ends, ({ code }) => code);
+  const placeOf = (code: number): number => {
+    const operation = operations[code >= 0 ? code : -1 - code] as Operation;
+    return code >= 0 ? operation.invokeIndex : operation.returnIndex;
+  };
+  const events = Int32Array.from(codes).sort((a, b) => placeOf(a) - placeOf(b));
   const invokeAt = new Int32Array(count);
   const returnAt = new Int32Array(count).fill(NEVER);
   const slotOf = new Int32Array(count);

@@ -44,6 +44,8 @@ class Search {
   private readonly configuration: Int32Array;
   private readonly slots: Int32Array; // The open operation of each slot, or -1.
   private readonly done: Uint8Array;
+  private readonly waiting: number[] = []; // Open and not done, in no order.
+  private readonly waitingAt: Int32Array; // By operation: its place there.
   private readonly urgency: Float64Array;
   private readonly unmetNeeds: Int32Array; // By state: definite operations that must still see it.
   private readonly openNeeds: Int32Array; // By state: the same, indefinite ones included.
@@ -63,6 +65,7 @@ class Search {
     this.cache = new ConfigurationCache(2 + bitWords, budget.limits.memoryBytesMax);
     this.slots = new Int32Array(problem.slotCount).fill(-1);
     this.done = new Uint8Array(problem.operations.length);
+    this.waitingAt = new Int32Array(problem.operations.length);
     this.state = problem.model.initialState;
     const states = problem.exact ? 1 + stateMax(problem) : 0;
     this.unmetNeeds = new Int32Array(states);
@@ -114,6 +117,7 @@ class Search {
       const code = events[this.position] as number;
       if (code >= 0) {
         this.slots[slotOf[code] as number] = code;
+        this.addWaiting(code);
         this.position++;
         this.takeIfRead(code);
         continue;
@@ -134,8 +138,9 @@ class Search {
     this.configuration[0] = this.position;
     this.configuration[1] = this.state;
     const added = this.cache.add(this.configuration);
-    if (added === 'full') this.budget.outOfMemory();
-    if (added !== 'added') return false;
+    const held = this.cache.bytesHeld + (this.problem.model.bytesHeld?.() ?? 0);
+    if (added === 'full' || held > this.budget.limits.memoryBytesMax) this.budget.outOfMemory();
+    if (added !== 'added' || this.budget.stopReason !== null) return false;
     const blocked = -1 - (this.problem.events[this.position] as number);
     const { position, state } = this;
     const candidates = this.candidatesFor(blocked);
@@ -167,8 +172,8 @@ class Search {
   private candidatesFor(blocked: number): number[] {
     const { model, exact } = this.problem;
     const candidates: number[] = [];
-    for (const i of this.slots) {
-      if (i < 0 || this.done[i] === 1 || isObserver(this.problem, i)) continue;
+    for (const i of this.waiting) {
+      if (isObserver(this.problem, i)) continue;
       const next = model.next(this.state, i);
       if (next === REFUSED) continue;
       if (exact && (this.losesReaders(i, next) || (i !== blocked && this.isUnseen(i)))) continue;
@@ -204,25 +209,30 @@ class Search {
   private apply(candidate: number): void {
     const { model, exact } = this.problem;
     if (exact && model.needs[candidate] === ANY) {
-      for (const i of this.slots) {
-        if (i < 0 || i === candidate || this.done[i] === 1 || !this.isDefinite(i)) continue;
-        if (!isObserver(this.problem, i) && this.isUnseen(i)) this.take(i);
+      for (let place = this.waiting.length - 1; place >= 0; place--) {
+        const i = this.waiting[place] as number;
+        if (i === candidate || !this.isDefinite(i) || isObserver(this.problem, i)) continue;
+        if (this.isUnseen(i)) this.take(i);
       }
     }
     const next = model.next(this.state, candidate);
     assert(next !== REFUSED, 'a candidate fits the state');
     this.state = next;
     this.take(candidate);
-    for (const i of this.slots) if (i >= 0) this.takeIfRead(i);
+    // From the end: what is taken makes room for the last one, which had its turn.
+    for (let place = this.waiting.length - 1; place >= 0; place--) {
+      this.takeIfRead(this.waiting[place] as number);
+    }
   }
 
   private takeIfRead(i: number): void {
-    if (this.done[i] === 1 || !isObserver(this.problem, i)) return;
+    if (!isObserver(this.problem, i)) return;
     if (this.problem.model.next(this.state, i) !== REFUSED) this.take(i);
   }
 
   private take(i: number): void {
     this.done[i] = 1;
+    this.removeWaiting(i);
     this.setBit(this.problem.slotOf[i] as number, true);
     this.trail.push(i);
     if (this.problem.exact) this.count(i, -1);
@@ -234,15 +244,31 @@ class Search {
       const code = events[--this.position] as number;
       const i = code >= 0 ? code : -1 - code;
       this.slots[slotOf[i] as number] = code >= 0 ? -1 : i;
+      if (code >= 0 && this.done[i] === 0) this.removeWaiting(i);
       this.setBit(slotOf[i] as number, code < 0);
     }
     while (this.trail.length > frame.trailLength) {
       const i = this.trail.pop() as number;
       this.done[i] = 0;
       if (exact) this.count(i, 1);
-      if (this.slots[slotOf[i] as number] === i) this.setBit(slotOf[i] as number, false);
+      if (this.slots[slotOf[i] as number] !== i) continue;
+      this.setBit(slotOf[i] as number, false);
+      this.addWaiting(i);
     }
     this.state = frame.state;
+  }
+
+  private addWaiting(i: number): void {
+    this.waitingAt[i] = this.waiting.length;
+    this.waiting.push(i);
+  }
+
+  private removeWaiting(i: number): void {
+    const place = this.waitingAt[i] as number;
+    const last = this.waiting.pop() as number;
+    if (last === i) return;
+    this.waiting[place] = last;
+    this.waitingAt[last] = place;
   }
 
   private count(i: number, change: number): void {
