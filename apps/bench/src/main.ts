@@ -109,9 +109,10 @@ function commandLine(args: readonly string[], exit: (code: number) => void): Com
   program
     .command('check <history>')
     .description('judge whether a recorded history is linearizable')
-    .option('--model <name>', 'register or kv: what each key is', 'register')
+    .option('--model <name>', 'register, also called kv: what each key is', 'register')
     .option('--initial <value>', 'the value of each key at the start (JSON; default: no such key)')
     .option('--time-limit <seconds>', 'after this the verdict is unknown', '60')
+    .option('--memory-limit <MiB>', 'beyond this the verdict is unknown', '1024')
     .option('--html <file>', 'write a drawing of the smallest failing part')
     .option('--json', 'the verdict as JSON on stdout')
     .addHelpText('after', EXAMPLES.check ?? '')

@@ -1,6 +1,5 @@
 import type { Violation } from './check.ts';
-import { layOutDrawing, type PlacedOperation } from './drawing-layout.ts';
-import { canonicalText } from './event.ts';
+import { layOutDrawing, type PlacedOperation, startText } from './drawing-layout.ts';
 
 /**
  * Draws a violation for a terminal: a line for each process, `[` at the invocation and `]` at the
@@ -13,7 +12,7 @@ export function drawText(violation: Violation): string {
   const lines = [
     `key ${JSON.stringify(violation.key)}: not linearizable; ${violation.explanation}`,
     `${violation.operations.length} of its ${violation.keyOperations} operations fail by ` +
-      `themselves, starting from ${canonicalText(violation.initial)}:`,
+      `themselves, ${startText(violation.initial)}:`,
     '',
   ];
   names.forEach((name, row) => {

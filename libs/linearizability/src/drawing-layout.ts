@@ -64,6 +64,11 @@ export function labelOf({ f, value }: Operation): string {
   return `cas ${short(value[0] ?? null)} => ${short(value[1] ?? null)}`;
 }
 
+/** What the key held before its first operation, in words. */
+export function startText(initial: JsonValue): string {
+  return initial === null ? 'with no such key at the start' : `starting from ${short(initial)}`;
+}
+
 function short(value: JsonValue): string {
   const text = JSON.stringify(value);
   return text.length <= LABEL_MAX ? text : `${text.slice(0, LABEL_MAX - 3)}...`;

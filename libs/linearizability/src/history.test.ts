@@ -200,7 +200,7 @@ describe('drawings', () => {
       [
         'key "k": not linearizable; ' +
           'a value was seen after an acknowledged operation had replaced it',
-        '3 of its 3 operations fail by themselves, starting from null:',
+        '3 of its 3 operations fail by themselves, with no such key at the start:',
         '',
         '  process 1  [ write "a<b" ]',
         '  process 2                  [ write "b" ]',
