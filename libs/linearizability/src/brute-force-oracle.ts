@@ -1,4 +1,4 @@
-import type { JsonValue } from './event.ts';
+import type { HistoryEvent, JsonValue } from './event.ts';
 import type { Operation } from './operation.ts';
 
 /**
@@ -24,6 +24,42 @@ export function linearizableByTrial(
     });
   };
   return attempt(operations, initial);
+}
+
+/**
+ * The operations of a history, paired without the product's code: an invocation ends with the next
+ * event of its process, or never.
+ */
+export function operationsByTrial(events: readonly HistoryEvent[]): Operation[] {
+  return events.flatMap((invoke, invokeIndex): Operation[] => {
+    if (invoke.type !== 'invoke') return [];
+    const endIndex = events.findIndex((e, i) => i > invokeIndex && e.process === invoke.process);
+    const end = events[endIndex];
+    if (end?.type === 'fail') return [];
+    const { process, f, key, time: invokeTime } = invoke;
+    const isOk = end?.type === 'ok';
+    const argument = f === 'read' ? undefined : invoke.value;
+    const shared = { process, f, key, invokeIndex, invokeTime };
+    return isOk
+      ? [
+          {
+            ...shared,
+            value: f === 'read' ? end.value : argument,
+            outcome: 'ok',
+            returnIndex: endIndex,
+            returnTime: end.time,
+          },
+        ]
+      : [
+          {
+            ...shared,
+            value: argument,
+            outcome: 'info',
+            returnIndex: Number.POSITIVE_INFINITY,
+            returnTime: null,
+          },
+        ];
+  });
 }
 
 /** The state after an operation on a plain value; undefined when it cannot take effect there. */

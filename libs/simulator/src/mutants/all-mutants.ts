@@ -1,3 +1,4 @@
+import { CHECKER_MUTANTS } from './checker-mutants.ts';
 import { CLIENT_MUTANTS, KV_MUTANTS, REPLICA_MUTANTS } from './host-mutants.ts';
 import { MULTI_PAXOS_MUTANTS } from './multi-paxos-mutants.ts';
 import type { Mutant } from './mutant.ts';
@@ -15,4 +16,5 @@ export const ALL_MUTANTS: readonly Mutant[] = [
   ...REPLICA_MUTANTS,
   ...KV_MUTANTS,
   ...CLIENT_MUTANTS,
+  ...CHECKER_MUTANTS,
 ];

@@ -36,6 +36,7 @@ const SEARCHES: Readonly<Record<MutantTarget, string>> = {
   replica: 'search-host.mjs',
   kv: 'search-host.mjs',
   client: 'search-host.mjs',
+  linearizability: 'search-checker.mjs',
 };
 
 interface VitestReport {

@@ -8,6 +8,7 @@ export const MUTANT_TARGETS = [
   'replica',
   'kv',
   'client',
+  'linearizability',
 ] as const;
 /** One of {@link MUTANT_TARGETS}. */
 export type MutantTarget = (typeof MUTANT_TARGETS)[number];

@@ -13,6 +13,7 @@ const COUNT_MIN = [
   { targets: ['zab'], count: 12 },
   { targets: ['wal', 'snapshot-store'], count: 8 },
   { targets: ['replica', 'kv', 'client'], count: 8 },
+  { targets: ['linearizability'], count: 8 },
 ];
 
 describe('mutants', () => {
