@@ -16,7 +16,7 @@ type DirectoryChange =
  * (Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014).
  */
 export class SimulatedDirectory {
-  private readonly entries: Map<string, TreeEntry> = new Map();
+  private entries: Map<string, TreeEntry> = new Map();
   private durable: Map<string, TreeEntry> = new Map();
   private changes: DirectoryChange[] = [];
 
@@ -61,10 +61,48 @@ export class SimulatedDirectory {
     for (const change of this.changes) {
       if (random.below(2) === 0) applyChange(this.durable, change);
     }
-    this.changes = [];
-    this.entries.clear();
-    for (const [name, entry] of this.durable) this.entries.set(name, entry);
+    this.restart();
     for (const entry of new Set(this.entries.values())) entry.powerCut(random);
+  }
+
+  /** The most parts, sectors of one file or changes of one directory, that could still be lost. */
+  get openParts(): number {
+    let most = this.changes.length;
+    for (const entry of this.entries.values()) {
+      const parts = entry instanceof SectorContent ? entry.openSectors : entry.openParts;
+      most = Math.max(most, parts);
+    }
+    return most;
+  }
+
+  /** A power cut: of each file and directory the first `count` parts at risk are kept. */
+  powerCutAfter(count: number): void {
+    this.settle(count);
+    this.restart();
+    for (const entry of new Set(this.entries.values())) entry.powerCutAfter(count);
+  }
+
+  /** A copy of everything below; `copies` holds what was copied, so that links stay links. */
+  copy(copies: Map<TreeEntry, TreeEntry>): SimulatedDirectory {
+    const copy = new SimulatedDirectory();
+    const copied = (entry: TreeEntry): TreeEntry => {
+      const known = copies.get(entry);
+      if (known !== undefined) return known;
+      const made = entry instanceof SectorContent ? entry.copy() : entry.copy(copies);
+      copies.set(entry, made);
+      return made;
+    };
+    for (const [name, entry] of this.entries) copy.entries.set(name, copied(entry));
+    for (const [name, entry] of this.durable) copy.durable.set(name, copied(entry));
+    copy.changes = this.changes.map((change) =>
+      change.kind === 'remove' ? change : { ...change, entry: copied(change.entry) },
+    );
+    return copy;
+  }
+
+  private restart(): void {
+    this.changes = [];
+    this.entries = new Map(this.durable);
   }
 
   /** The bytes of all files below this directory. */

@@ -101,21 +101,48 @@ export class SectorContent {
 
   /** A power cut: each sector that is not durable comes back old, new or garbled, by `random`. */
   powerCut(random: Random): void {
-    const open = new Set([...this.dirty, ...this.forgotten]);
-    for (const ticket of this.syncing) for (const sector of ticket) open.add(sector);
+    const open = this.sectorsAtRisk();
     const keepsNewLength = random.below(2) === 0;
     if (keepsNewLength) this.settleLength();
-    for (const sector of [...open].sort((a, b) => a - b)) {
+    for (const sector of open) {
       const fate = random.below(this.forgotten.has(sector) ? 1 : 3);
       if (fate === 1) this.settle(sector);
       if (fate === 2) this.garble(sector, random);
     }
-    this.durable.fill(0, this.durableLength);
-    this.written = this.durable.slice();
-    this.writtenLength = this.durableLength;
-    this.dirty.clear();
-    this.syncing.clear();
-    this.forgotten.clear();
+    this.restart();
+  }
+
+  /** The number of sectors that a power cut now could still lose. */
+  get openSectors(): number {
+    return this.sectorsAtRisk().length;
+  }
+
+  /**
+   * A power cut in the middle of the writing: of the sectors that are not durable the first `count`
+   * arrived, by position, and nothing behind them. The file ends behind the last that arrived.
+   */
+  powerCutAfter(count: number): void {
+    const arrived = this.sectorsAtRisk().slice(0, count);
+    for (const sector of arrived) this.settle(sector);
+    const last = arrived.at(-1);
+    if (last !== undefined) {
+      const end = Math.min((last + 1) * SECTOR_BYTES, this.writtenLength);
+      this.durableLength = Math.max(this.durableLength, end);
+    }
+    this.restart();
+  }
+
+  /** A file of its own that holds the same, with the same sectors at risk. */
+  copy(): SectorContent {
+    const copy = new SectorContent();
+    copy.written = this.written.slice();
+    copy.durable = this.durable.slice();
+    copy.writtenLength = this.writtenLength;
+    copy.durableLength = this.durableLength;
+    copy.dirty = new Set(this.dirty);
+    for (const ticket of this.syncing) copy.syncing.add(new Set(ticket));
+    for (const sector of this.forgotten) copy.forgotten.add(sector);
+    return copy;
   }
 
   /** Flips one bit at rest, in the cache and on the medium. */
@@ -124,6 +151,23 @@ export class SectorContent {
     this.written[byteOffset] = (this.written[byteOffset] as number) ^ (1 << bit);
     if (byteOffset >= this.durableLength) return;
     this.durable[byteOffset] = (this.durable[byteOffset] as number) ^ (1 << bit);
+  }
+
+  /** In ascending order. */
+  private sectorsAtRisk(): number[] {
+    const open = new Set([...this.dirty, ...this.forgotten]);
+    for (const ticket of this.syncing) for (const sector of ticket) open.add(sector);
+    return [...open].sort((a, b) => a - b);
+  }
+
+  /** What is durable is what programs read from now on. */
+  private restart(): void {
+    this.durable.fill(0, this.durableLength);
+    this.written = this.durable.slice();
+    this.writtenLength = this.durableLength;
+    this.dirty.clear();
+    this.syncing.clear();
+    this.forgotten.clear();
   }
 
   private touch(from: number, to: number): void {

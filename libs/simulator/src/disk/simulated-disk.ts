@@ -8,7 +8,7 @@ import {
   type OpenOptions,
 } from '@quorate/consensus';
 import { assert, concatBytes, type Random } from '@quorate/foundation';
-import { locate, locateDirectory, SimulatedDirectory } from './directory-tree.ts';
+import { locate, locateDirectory, SimulatedDirectory, type TreeEntry } from './directory-tree.ts';
 import { type DiskFault, type DiskOperation, FaultPlan } from './disk-faults.ts';
 import { SECTOR_BYTES, SectorContent } from './sector-content.ts';
 import { MountedDisk, SimulatedFile } from './simulated-file.ts';
@@ -56,7 +56,7 @@ export class SimulatedDisk implements Disk {
 
   private readonly clock: Clock;
   private readonly random: Random;
-  private readonly root = new SimulatedDirectory();
+  private root = new SimulatedDirectory();
   private readonly faults = new FaultPlan();
   private readonly counts: Map<DiskOperation, number> = new Map();
   private readonly writes: Set<WriteInFlight> = new Set();
@@ -106,6 +106,47 @@ export class SimulatedDisk implements Disk {
   powerCut(): void {
     this.kill();
     this.root.powerCut(this.random.split(`cut ${this.incarnation}`));
+  }
+
+  /**
+   * The machine loses power in the middle of the writing: of each file and each directory the
+   * first `count` parts that were not durable arrived, sectors by position and names by age, and no
+   * other.
+   */
+  powerCutAfter(count: number): void {
+    this.incarnation++;
+    this.landWrites();
+    this.root.powerCutAfter(count);
+  }
+
+  /** The counts of {@link powerCutAfter} that make a difference now are 0 to this. */
+  get openParts(): number {
+    const fork = this.fork(this.clock, this.random);
+    fork.landWrites();
+    return fork.root.openParts;
+  }
+
+  /**
+   * Another disk in the same state, writes in flight included, on a clock of its own. No operation
+   * of a process on this one ever ends on that one: it is there to be struck and started from.
+   */
+  fork(clock: Clock, random: Random): SimulatedDisk {
+    const { delays, capacityBytes } = this;
+    const fork = new SimulatedDisk({ clock, random, delays, capacityBytes });
+    const copies = new Map<TreeEntry, TreeEntry>();
+    fork.root = this.root.copy(copies);
+    for (const { content, offset, bytes } of this.writes) {
+      const copy = copies.get(content) ?? content.copy();
+      assert(copy instanceof SectorContent, 'what is written is a file');
+      copies.set(content, copy);
+      fork.writes.add({ content: copy, offset, bytes });
+    }
+    return fork;
+  }
+
+  private landWrites(): void {
+    for (const { content, offset, bytes } of this.writes) content.write(offset, bytes);
+    this.writes.clear();
   }
 
   /** The bytes that all files hold together. */
