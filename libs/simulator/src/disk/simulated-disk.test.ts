@@ -44,6 +44,30 @@ class Bench {
 const ones = (bytes: number): Uint8Array => new Uint8Array(bytes).fill(1);
 const twos = (bytes: number): Uint8Array => new Uint8Array(bytes).fill(2);
 
+describe('a fork', () => {
+  it('is struck at each torn prefix of a write in flight, and leaves its origin alone', () => {
+    const bench = new Bench('fork');
+    const file = bench.create('f', true);
+    bench.code((done) => file.write(0, [ones(2048)], done));
+    bench.code((done) => bench.view.syncDirectory('', done));
+    bench.create('g'); // A name that no sync of the directory covers.
+    file.write(512, [twos(2048)], () => {});
+    expect(bench.disk.openParts).toBe(4);
+    for (let count = 0; count <= 4; count++) {
+      const fork = bench.disk.fork(new DiskClock(), createRandom(count));
+      fork.powerCutAfter(count);
+      const bytes = fork.contents('f');
+      expect(bytes.length).toBe(count === 4 ? 2560 : 2048);
+      const arrived = 512 * (1 + count);
+      expect(bytes.subarray(512, arrived)).toEqual(twos(512 * count));
+      expect(bytes.subarray(arrived)).toEqual(ones(Math.max(0, 2048 - arrived)));
+      expect(fork.has('g')).toBe(count > 0);
+    }
+    bench.clock.run();
+    expect(bench.disk.contents('f').subarray(512)).toEqual(twos(2048));
+  });
+});
+
 describe('a power cut', () => {
   it('keeps synced sectors, and makes each other one old, new or garbled', () => {
     const fates = new Set<string>();
