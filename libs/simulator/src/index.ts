@@ -27,7 +27,7 @@ export {
 export { HostCluster } from './host-level/host-cluster.ts';
 export type { HostRunOptions, SwarmOptions } from './host-level/host-options.ts';
 export { type HostRunResult, type RunFailure, runHosts } from './host-level/host-run.ts';
-export { PROBES, type Probe } from './host-level/probes.ts';
+export { expectedProbes, PROBES, type Probe } from './host-level/probes.ts';
 export { shrinkEvents } from './host-level/shrink.ts';
 export { LinkMatrix } from './link-matrix.ts';
 export { ALL_MUTANTS } from './mutants/all-mutants.ts';

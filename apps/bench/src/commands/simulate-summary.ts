@@ -59,6 +59,12 @@ export function summaryText(totals: CampaignTotals, look: SummaryLook): string {
       `${number(totals.framesPerCoreSecond)} messages/s of one core`,
     `hash of the campaign  ${hash}`,
   ];
+  const { outsideContract } = totals;
+  if (outsideContract > 0) {
+    lines.push(
+      `outside the contract: a disk lost what it had called durable in ${outsideContract}`,
+    );
+  }
   if (hashAgain !== null) {
     const equal = hashAgain === hash ? green('equal') : red('DIFFERENT');
     lines.push(`hash of second runs   ${hashAgain}  (${equal})`);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { PROBES, type Probe } from '@quorate/simulator';
+import { protocolNamed } from '@quorate/kv-server';
+import { expectedProbes, PROBES, type Probe } from '@quorate/simulator';
 import { type CampaignPlan, runCount } from './simulate-plan.ts';
 import type { SeedOutcome } from './simulate-worker.ts';
 
@@ -32,6 +33,7 @@ interface Row {
   readonly hash: string;
   readonly hashAgain: string | null;
   readonly failed: boolean;
+  readonly retired: number;
   readonly figures: RunFigures;
 }
 
@@ -48,6 +50,8 @@ export interface CampaignTotals {
   /** Runs: each seed counts once for each protocol. */
   readonly runs: number;
   readonly failed: number;
+  /** Runs in which a disk lost what it had called durable. */
+  readonly outsideContract: number;
   /** Runs that amount to a {@link STANDARD_SEED}. */
   readonly standardSeeds: number;
   readonly perProtocol: Readonly<Record<string, ProtocolTotals>>;
@@ -94,7 +98,7 @@ export class CampaignTally {
     if (this.has(place)) return;
     const { protocol, hash, hashAgain, failure, probes } = outcome;
     this.rows[place] = {
-      ...{ protocol, hash, hashAgain, failed: failure !== null },
+      ...{ protocol, hash, hashAgain, failed: failure !== null, retired: outcome.retired },
       figures: {
         simulatedSeconds: Math.round(outcome.simulatedMicros / 1e6),
         operations: outcome.operations,
@@ -119,12 +123,14 @@ export class CampaignTally {
     const { events, framesDelivered, simulatedMicros, elapsedMs } = this.sums;
     const hits = PROBES.map((probe) => [probe, this.probes.get(probe) ?? 0] as const);
     const probesNotJudged = this.probesNotJudged();
-    const missed = hits.filter(([, count]) => count === 0).map(([probe]) => probe);
+    const expected = expectedOf(this.plan.protocols);
+    const missed = expected.filter((probe) => !this.probes.get(probe));
     const sum = (name: keyof RunFigures): number =>
       rows.reduce((total, { figures }) => total + figures[name], 0);
     return {
       runs: rows.length,
       failed: this.failed,
+      outsideContract: rows.filter(({ retired }) => retired > 0).length,
       standardSeeds: rows.filter(({ figures }) => isStandard(figures)).length,
       perProtocol: Object.fromEntries(
         this.plan.protocols.map((name) => [name, protocolTotals(rows, name)]),
@@ -151,6 +157,14 @@ export class CampaignTally {
     if (this.done >= SEEDS_FOR_PROBES * protocols.length) return null;
     return `fewer than ${SEEDS_FOR_PROBES} seeds a protocol`;
   }
+}
+
+/** Only protocols that do without FIFO channels reach some probes. */
+function expectedOf(protocols: readonly string[]): Probe[] {
+  const lossy = protocols.some((name) => {
+    return protocolNamed(name)?.capabilities.needsFifoChannels === false;
+  });
+  return expectedProbes(!lossy);
 }
 
 function isStandard(figures: RunFigures): boolean {

@@ -20,7 +20,7 @@ export type DiskOperation =
  *   failed sync leaves its sectors clean in name only.
  * - `lost`: a write is acknowledged and reaches nothing.
  * - `misdirected`: a write is acknowledged and lands `shiftBytes` further on.
- * - `lie`: a sync is acknowledged and makes nothing durable.
+ * - `lie`: a sync, or a write-through write, is acknowledged and makes nothing durable.
  * - `delay`: the operation takes `delayMicros` longer.
  */
 export interface DiskFault {
@@ -34,10 +34,12 @@ export interface DiskFault {
   readonly times?: number;
   /** Default EIO. */
   readonly code?: string;
-  /** Default 4096. */
+  /** Default 4096; below 0 it lands further in front, at the start of the file at most. */
   readonly shiftBytes?: number;
   /** Default 0. */
   readonly delayMicros?: number;
+  /** Told each time that it strikes. */
+  readonly onStrike?: () => void;
 }
 
 interface PlannedFault {
@@ -50,8 +52,13 @@ interface PlannedFault {
 export class FaultPlan {
   private planned: PlannedFault[] = [];
 
-  add(fault: DiskFault): void {
-    this.planned.push({ fault, skip: fault.skip ?? 0, times: fault.times ?? 1 });
+  /** Plans a fault; returns how to forget it. */
+  add(fault: DiskFault): () => void {
+    const item = { fault, skip: fault.skip ?? 0, times: fault.times ?? 1 };
+    this.planned.push(item);
+    return () => {
+      this.planned = this.planned.filter((other) => other !== item);
+    };
   }
 
   clear(): void {
@@ -69,6 +76,7 @@ export class FaultPlan {
       }
       item.times--;
       if (item.times <= 0) this.planned = this.planned.filter((other) => other !== item);
+      item.fault.onStrike?.();
       return item.fault;
     }
     return null;

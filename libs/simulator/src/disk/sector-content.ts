@@ -170,6 +170,14 @@ export class SectorContent {
     this.forgotten.clear();
   }
 
+  /** Replaces bytes at rest, in the cache and on the medium. */
+  overwrite(offset: number, bytes: Uint8Array): void {
+    assert(offset + bytes.length <= this.writtenLength, 'bytes are replaced inside the file');
+    this.written.set(bytes, offset);
+    const durable = Math.min(bytes.length, this.durableLength - offset);
+    if (durable > 0) this.durable.set(bytes.subarray(0, durable), offset);
+  }
+
   private touch(from: number, to: number): void {
     if (to <= from) return;
     const last = Math.floor((to - 1) / SECTOR_BYTES);

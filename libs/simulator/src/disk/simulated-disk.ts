@@ -75,9 +75,9 @@ export class SimulatedDisk implements Disk {
     return new MountedDisk(this, this.incarnation);
   }
 
-  /** Plans a fault. */
-  inject(fault: DiskFault): void {
-    this.faults.add(fault);
+  /** Plans a fault; returns how to forget it. */
+  inject(fault: DiskFault): () => void {
+    return this.faults.add(fault);
   }
 
   /** Forgets all planned faults. */
@@ -157,6 +157,11 @@ export class SimulatedDisk implements Disk {
   /** Flips one bit of a file at rest. */
   flipBit(path: string, byteOffset: number, bit = 0): void {
     this.content(path).flipBit(byteOffset, bit);
+  }
+
+  /** Overwrites a part of a file at rest, in the cache and on the medium. */
+  overwrite(path: string, offset: number, bytes: Uint8Array): void {
+    this.content(path).overwrite(offset, bytes);
   }
 
   /** What a program would read. */
@@ -321,17 +326,18 @@ export class SimulatedDisk implements Disk {
     const write: WriteInFlight = { content, offset, bytes };
     this.writes.add(write);
     const delay = this.delays.writeMicros + (writeThrough ? this.delays.syncMicros : 0);
-    this.run(incarnation, 'write', path, delay, done, (_lies, fault) => {
+    this.run(incarnation, 'write', path, delay, done, (lies, fault) => {
       this.writes.delete(write);
       if (fault?.effect === 'error') {
         this.applyPart(write);
         throw new DiskError(fault.code ?? 'EIO', `write ${path}: injected`);
       }
       if (fault?.effect === 'lost') return;
-      const shift = fault?.effect === 'misdirected' ? (fault.shiftBytes ?? 4096) : 0;
+      const asked = fault?.effect === 'misdirected' ? (fault.shiftBytes ?? 4096) : 0;
+      const shift = Math.max(-offset, asked);
       this.requireSpace(content, offset + shift + bytes.length, path);
       content.write(offset + shift, bytes);
-      if (writeThrough) content.settleRange(offset + shift, bytes.length);
+      if (writeThrough && !lies) content.settleRange(offset + shift, bytes.length);
     });
   }
 

@@ -46,27 +46,15 @@ export class ClientLoad<M> {
   private readonly lastSeen = new Map<string, string | null>();
   private nextProcess = 0;
   private values = 0;
+  private connected = 0;
   private running = false;
   private open = 0;
 
   constructor(world: HostWorld<M>) {
-    const { swarm, network, queue, ids } = world;
+    const { swarm } = world;
     this.world = world;
     this.random = world.random.split('load');
-    for (let i = 0; i < swarm.clients; i++) {
-      const process = new SimulatedProcess(nodeId(FIRST_CLIENT_NODE + i));
-      const random = world.random.split(`client ${i}`);
-      this.clients.push(
-        connectClient({
-          network: tcpFrames(network.netOf(process)),
-          addresses: ids.map(clientAddress),
-          clock: new SimulatedClock(queue, process, random.split('clock')),
-          random,
-          session: !(swarm.sessionlessClients && i % 2 === 1),
-          timeoutMicros: swarm.operationTimeoutMicros,
-        }),
-      );
-    }
+    for (let i = 0; i < swarm.clients; i++) this.clients.push(this.connect(i));
   }
 
   /** Operations asked and not answered. */
@@ -76,9 +64,17 @@ export class ClientLoad<M> {
 
   start(): void {
     this.running = true;
-    this.clients.forEach((client, i) => {
-      for (let n = 0; n < this.world.swarm.clientConcurrency; n++) this.next(client, i, n);
+    this.clients.forEach((_client, i) => {
+      for (let n = 0; n < this.world.swarm.clientConcurrency; n++) this.next(i, n);
     });
+  }
+
+  /** A client ends in the middle of its work and another one takes over, with a new session. */
+  replaceClient(random: Random): void {
+    const place = random.below(this.clients.length);
+    this.end(this.clients[place] as Client);
+    this.clients[place] = this.connect(place);
+    this.world.probes.hit('clientReplaced');
   }
 
   /** No operation begins after this. */
@@ -97,23 +93,42 @@ export class ClientLoad<M> {
 
   /** Ends the clients and counts what they did. */
   close(): void {
+    for (const client of this.clients) this.end(client);
+  }
+
+  private connect(place: number): Client {
+    const { swarm, network, queue, ids } = this.world;
+    const process = new SimulatedProcess(nodeId(FIRST_CLIENT_NODE + place));
+    this.connected++;
+    const later = this.connected > swarm.clients ? `.${this.connected}` : '';
+    const random = this.world.random.split(`client ${place}${later}`);
+    return connectClient({
+      network: tcpFrames(network.netOf(process)),
+      addresses: ids.map(clientAddress),
+      clock: new SimulatedClock(queue, process, random.split('clock')),
+      random,
+      session: !(swarm.sessionlessClients && place % 2 === 1),
+      timeoutMicros: swarm.operationTimeoutMicros,
+    });
+  }
+
+  private end(client: Client): void {
     const { probes } = this.world;
-    for (const client of this.clients) {
-      const { retries, redirects } = client.counters();
-      probes.hit('clientRetried', retries);
-      probes.hit('clientRedirected', redirects);
-      client.close();
-    }
+    const { retries, redirects } = client.counters();
+    probes.hit('clientRetried', retries);
+    probes.hit('clientRedirected', redirects);
+    client.close();
   }
 
   /** One logical process: an operation, a pause, the next one; a new process after an unknown. */
-  private next(client: Client, number: number, lane: number): void {
+  private next(number: number, lane: number): void {
     const random = this.random.split(`${number}/${lane}`);
     let process = this.nextProcess++;
     const again = (result: OperationResult | null): void => {
       if (result?.outcome === 'unknown') process = this.nextProcess++;
       const pause = 1 + random.below(this.world.swarm.thinkMaxMicros);
       this.world.queue.after(pause, () => {
+        const client = this.clients[number] as Client;
         if (this.running) this.run(client, process, this.plan(random), again);
       });
     };

@@ -1,17 +1,30 @@
 import type { NodeId } from '@quorate/consensus';
 import { createRandom, type Random } from '@quorate/foundation';
 import { FIRST_CLIENT_NODE } from './client-load.ts';
+import { isDiskFault, strikeDisk } from './disk-strikes.ts';
 import type { FaultEvent, HostFaultKind } from './fault-schedule.ts';
 import type { HostCluster } from './host-cluster.ts';
-import { type HostNode, SNAPSHOT_DIRECTORY, WAL_DIRECTORY } from './host-node.ts';
-import { linksOf } from './link-faults.ts';
+import type { HostNode } from './host-node.ts';
+import { cutClient, isolation, linksOf } from './link-faults.ts';
 
 /** Two in three faults of one node strike the leader, where it hurts. */
 const LEADER_BIAS = 3;
 const STALL_MICROS = 250_000;
 const LOOP_MICROS = 400_000;
-const SLOW_SYNC_MICROS = 400_000;
 const RESETS_MAX = 4;
+const CORRUPT_MICROS = 40_000;
+/** So many damaged lengths for all damage of frames. */
+const LENGTHS_ONE_IN = 4;
+const REPLAY_MICROS = 2_000;
+const CHURN_MICROS = 300_000;
+/** A slow node works one of these in ten. */
+const SLOW_CPU_MICROS = 9_000;
+const SLOW_DISK_FACTOR = 100;
+/** A disk that syncs in 8 ms does not take a second for each. */
+const SLOWEST_SYNC_MICROS = 2_000;
+const RATES = [0.5, 0.75, 1.25, 1.5, 2];
+const WALL_JUMP_MICROS = 3_600_000_000;
+const ROLLING_MICROS_MIN = 100_000;
 
 /** Strikes a cluster with the faults of a schedule, and ends each of them. */
 export class FaultStrikes<M> {
@@ -52,11 +65,11 @@ export class FaultStrikes<M> {
   private begin(event: FaultEvent): void {
     const random = createRandom(`${this.seed}/fault ${event.number}`);
     const node = this.victim(random);
-    this.struck.add(event.kind);
     const { world } = this.cluster;
     world.note(node.id, event.kind, () => `fault ${event.number}, ${event.lastsMicros} us`);
     if (this.cluster.leader() === node) world.probes.hit('leaderStruck');
-    this.undo.set(event.number, this.strike(event, node, random));
+    const undo = this.strike(event, node, random);
+    if (undo !== null) this.undo.set(event.number, undo);
   }
 
   private end(number: number): void {
@@ -68,46 +81,55 @@ export class FaultStrikes<M> {
   }
 
   private victim(random: Random): HostNode<M> {
-    const { nodes } = this.cluster;
-    const drawn = nodes[random.below(nodes.length)] as HostNode<M>;
+    const drawn = this.anyNode(random);
     const leader = this.cluster.leader();
     return leader !== null && random.below(LEADER_BIAS) > 0 ? leader : drawn;
   }
 
-  /** Does harm and returns how to end it. */
-  private strike(event: FaultEvent, node: HostNode<M>, random: Random): () => void {
-    switch (event.kind) {
+  /** Does harm and returns how to end it; null when the fault found nothing to harm. */
+  private strike(event: FaultEvent, node: HostNode<M>, random: Random): (() => void) | null {
+    const { cluster } = this;
+    const { kind } = event;
+    const took = (): void => void this.struck.add(kind);
+    if (isDiskFault(kind)) return strikeDisk(kind, { cluster, node, random, took });
+    took();
+    switch (kind) {
       case 'kill':
       case 'killLeader':
-        return this.crash(event.kind === 'kill' ? this.anyNode(random) : node, 'kill');
+        return this.crash(kind === 'kill' ? this.anyNode(random) : node, 'kill');
       case 'powerCut':
         return this.crash(node, 'powerCut');
       case 'powerCutAll':
         return this.crashAll();
-      case 'powerCutMidWrite':
-        return this.crashMidWrite(node, random);
       case 'killLoop':
         return this.repeat(random, LOOP_MICROS, () => this.crash(node, 'kill')());
+      case 'rollingRestart':
+        return this.rollingRestart(event, random);
       case 'pause':
         node.pause();
         return () => node.resume();
       case 'stall':
         return this.repeat(random, STALL_MICROS, () => this.stall(node, random));
+      case 'slowNode':
+        return this.slowNode(node, random);
+      case 'clockRate':
+        return this.clockRate(node, random);
       case 'reset':
         return this.repeat(random, event.lastsMicros / RESETS_MAX, () => this.reset(node, random));
+      case 'corruptFrame':
+        return this.repeat(random, CORRUPT_MICROS, () => this.corrupt(random));
+      case 'replay':
+        return this.repeat(random, REPLAY_MICROS, () => this.replay(random));
+      case 'swizzle':
+        return this.swizzle(event, random);
       case 'clientCut':
-        return this.cutClient(random);
-      case 'slowSync':
-        return this.slowSync(node, random);
-      case 'syncError':
-        return this.syncError(node, random);
-      case 'noSpace':
-        return this.noSpace(node);
-      case 'bitFlip':
-        return this.bitFlip(node, random);
+      case 'repliesLost':
+        return this.cluster.effects.install(cutClient(kind, this.clientTarget(random)));
+      case 'clientChurn':
+        return this.repeat(random, CHURN_MICROS, () => cluster.load.replaceClient(random));
       default:
-        return this.cluster.effects.install(
-          linksOf(event.kind, { ids: this.cluster.world.ids, node: node.id, random }),
+        return cluster.effects.install(
+          linksOf(kind, { ids: cluster.world.ids, node: node.id, random }),
         );
     }
   }
@@ -122,25 +144,6 @@ export class FaultStrikes<M> {
     for (const node of this.cluster.nodes) node.powerCut();
     return () => {
       for (const node of this.cluster.nodes) node.start();
-    };
-  }
-
-  /** Power goes exactly when the next but n-th effect of the disk would take place. */
-  private crashMidWrite(node: HostNode<M>, random: Random): () => void {
-    const { disk } = node;
-    let left = 1 + random.below(6);
-    disk.onEffect = (_number, operation) => {
-      left--;
-      if (left > 0) return;
-      disk.onEffect = null;
-      if (operation === 'write' || operation === 'sync') {
-        this.cluster.world.probes.hit('powerCutMidWrite');
-      }
-      node.powerCut();
-    };
-    return () => {
-      disk.onEffect = null;
-      node.start();
     };
   }
 
@@ -171,77 +174,123 @@ export class FaultStrikes<M> {
     };
   }
 
-  private cutClient(random: Random): () => void {
+  /** A replica slower than the others in everything: CPU to a tenth, disk to a hundredth. */
+  private slowNode(node: HostNode<M>, random: Random): () => void {
+    const { delays } = node.disk;
+    const { diskReadMicros, diskWriteMicros, diskSyncMicros } = this.cluster.world.swarm;
+    const slower = (times: number): void => {
+      delays.readMicros += times * diskReadMicros;
+      delays.writeMicros += times * diskWriteMicros;
+      delays.syncMicros += times * Math.min(diskSyncMicros, SLOWEST_SYNC_MICROS);
+    };
+    slower(SLOW_DISK_FACTOR - 1);
+    let napping = false;
+    const end = this.repeat(random, SLOW_CPU_MICROS, () => {
+      if (napping || !node.isUp) return;
+      napping = true;
+      this.cluster.world.probes.hit('nodeSlow');
+      node.nap(() => {
+        napping = false;
+      }, SLOW_CPU_MICROS);
+    });
+    return () => {
+      end();
+      slower(1 - SLOW_DISK_FACTOR);
+    };
+  }
+
+  /** The machine's clocks run at another rate; its wall clock jumps as well. */
+  private clockRate(node: HostNode<M>, random: Random): () => void {
+    const { queue, probes } = this.cluster.world;
+    const rate = RATES[random.below(RATES.length)] as number;
+    const jump = (random.below(2) === 0 ? 1 : -1) * WALL_JUMP_MICROS;
+    node.time.setRate(rate, queue.now());
+    node.time.wallOffsetMicros += jump;
+    probes.hit('clockDrifted');
+    return () => {
+      node.time.setRate(1, queue.now());
+      node.time.wallOffsetMicros -= jump;
+    };
+  }
+
+  /** Stops one replica after the other as an upgrade does, each before the next one. */
+  private rollingRestart(event: FaultEvent, random: Random): () => void {
+    const { nodes, world } = this.cluster;
+    const everyMicros = Math.max(ROLLING_MICROS_MIN, Math.floor(event.lastsMicros / nodes.length));
+    const order = shuffled(nodes, random);
+    let ended = false;
+    const next = (place: number): void => {
+      const node = order[place];
+      if (ended || node === undefined) return;
+      node.stop();
+      world.queue.after(Math.ceil(everyMicros / 2), () => {
+        node.kill(); // Whoever has not stopped by now is killed, as a supervisor does.
+        node.start();
+      });
+      world.queue.after(everyMicros, () => next(place + 1));
+    };
+    next(0);
+    return () => {
+      ended = true;
+    };
+  }
+
+  /** Clogs the links of some nodes one after the other, and frees them in another order. */
+  private swizzle(event: FaultEvent, random: Random): () => void {
+    const { cluster } = this;
+    const { ids, queue, probes } = cluster.world;
+    const some = shuffled(ids, random).slice(0, 1 + random.below(ids.length));
+    const ends = new Map<NodeId, () => void>();
+    const step = Math.floor(event.lastsMicros / (2 * some.length));
+    let over = false;
+    some.forEach((id, i) => {
+      queue.after(i * step, () => {
+        if (!over) ends.set(id, cluster.effects.install(isolation(ids, id)));
+      });
+    });
+    shuffled(some, random).forEach((id, i) => {
+      queue.after((some.length + i) * step, () => {
+        ends.get(id)?.();
+        if (ends.delete(id)) probes.hit('swizzled');
+      });
+    });
+    return () => {
+      over = true;
+      for (const end of ends.values()) end();
+      ends.clear();
+    };
+  }
+
+  /** One message between two replicas is damaged on its way, or the length in front of one. */
+  private corrupt(random: Random): void {
+    const { ids, garbler, network, probes } = this.cluster.world;
+    const [from, to] = shuffled(ids, random) as [NodeId, NodeId];
+    if (random.below(LENGTHS_ONE_IN) === 0) {
+      network.corruptLength(from, to, () => probes.hit('corruptLength'));
+    } else garbler.arm(from, to, random.nextUint32());
+  }
+
+  private replay(random: Random): void {
+    if (this.cluster.world.datagrams?.replay(random)) {
+      this.cluster.world.probes.hit('datagramReplayed');
+    }
+  }
+
+  private clientTarget(random: Random) {
     const { ids, swarm } = this.cluster.world;
     const client = (FIRST_CLIENT_NODE + random.below(swarm.clients)) as NodeId;
-    const kept = random.below(3);
-    const effects = ids.flatMap((id) => {
-      const to = { from: client, to: id, cut: kept !== 1 };
-      const back = { from: id, to: client, cut: kept !== 2 };
-      return [to, back];
-    });
-    return this.cluster.effects.install(effects);
-  }
-
-  private slowSync(node: HostNode<M>, random: Random): () => void {
-    const slower = 1 + random.below(SLOW_SYNC_MICROS);
-    node.disk.delays.syncMicros += slower;
-    return () => {
-      node.disk.delays.syncMicros -= slower;
-    };
-  }
-
-  private syncError(node: HostNode<M>, random: Random): () => void {
-    const operation = random.below(2) === 0 ? 'write' : 'sync';
-    node.disk.inject({ operation, effect: 'error', path: WAL_DIRECTORY, skip: random.below(8) });
-    return () => node.disk.heal();
-  }
-
-  private noSpace(node: HostNode<M>): () => void {
-    node.disk.capacityBytes = node.disk.usedBytes();
-    return () => {
-      node.disk.capacityBytes = Number.MAX_SAFE_INTEGER;
-    };
-  }
-
-  /**
-   * Bits rot on a machine that is down, on one machine at a time: in a part of its log that was
-   * synced long ago, or in a snapshot. It must refuse to start unless it needs that file no more;
-   * then the disk is restored and it starts again.
-   */
-  private bitFlip(node: HostNode<M>, random: Random): () => void {
-    const { disk } = node;
-    const segments = disk.names(WAL_DIRECTORY).filter((name) => name.includes('segment'));
-    const snapshots = disk.names(SNAPSHOT_DIRECTORY).filter((name) => !name.endsWith('.tmp'));
-    const paths = [
-      // Not the segment being written (a damaged last group cannot be told from a torn one), nor
-      // the next one, which lies ready.
-      ...segments.slice(0, -2).map((name) => `${WAL_DIRECTORY}/${name}`),
-      ...snapshots.map((name) => `${SNAPSHOT_DIRECTORY}/${name}`),
-    ];
-    const path = paths[random.below(Math.max(1, paths.length))];
-    if (path === undefined || this.cluster.nodes.some(({ damaged }) => damaged)) return () => {};
-    node.kill();
-    const { length } = disk.contents(path);
-    const offset = random.below(Math.max(1, length));
-    const bit = random.below(8);
-    if (length > 0) disk.flipBit(path, offset, bit);
-    const rotten = disk.contents(path)[offset];
-    node.damaged = true;
-    node.start();
-    return () => {
-      node.kill();
-      // Unless the replica went on without the file: then it is gone, or was written anew.
-      if (disk.has(path) && disk.contents(path)[offset] === rotten && length > 0) {
-        disk.flipBit(path, offset, bit);
-      }
-      node.damaged = false;
-      node.start();
-    };
+    return { ids, client, leader: this.cluster.leader()?.id ?? null, random };
   }
 
   private anyNode(random: Random): HostNode<M> {
-    const { nodes } = this.cluster;
+    const nodes = this.cluster.nodes.filter(({ retiredFor }) => retiredFor === null);
     return nodes[random.below(nodes.length)] as HostNode<M>;
   }
+}
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const left = [...items];
+  const order: T[] = [];
+  while (left.length > 0) order.push(...left.splice(random.below(left.length), 1));
+  return order;
 }

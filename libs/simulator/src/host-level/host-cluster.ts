@@ -6,10 +6,12 @@ import { SimulationFailure } from '../failure.ts';
 import { LinkMatrix } from '../link-matrix.ts';
 import { DEFAULT_NETWORK } from '../options.ts';
 import type { PipeWatch } from '../ports/byte-pipe.ts';
+import { DatagramNetwork } from '../ports/datagram-network.ts';
 import { SimulatedNetwork } from '../ports/simulated-net.ts';
 import { Trace } from '../trace.ts';
 import { nodeName } from './causal-trace.ts';
 import { ClientLoad } from './client-load.ts';
+import { FrameGarbler } from './frame-garbler.ts';
 import { HostNode } from './host-node.ts';
 import type { HostRunOptions, SwarmOptions } from './host-options.ts';
 import type { HostWorld } from './host-world.ts';
@@ -25,6 +27,8 @@ const EVENTS_MAX = 20_000_000;
 const TRACE_EVENTS = 40;
 /** So many of these happen that the last events would be nothing else; a trace has them all. */
 const QUIET_EVENTS: ReadonlySet<string> = new Set(['ready', 'asks']);
+/** Datagrams are duplicated now and then without any fault. */
+const ALWAYS_DUPLICATED = 0.01;
 /** Events between two looks at the condition that a run waits for. */
 const LOOK_EVERY = 16;
 
@@ -108,6 +112,7 @@ export class HostCluster<M> {
   /** One line about each node. */
   picture(): string {
     const one = (node: HostNode<M>): string => {
+      if (node.retiredFor !== null) return `${node.id} retired: ${node.retiredFor}`;
       if (!node.isUp) return `${node.id} down ${node.refusedFor ?? ''}`;
       const { replica } = node;
       if (replica === null) return `${node.id} starting`;
@@ -131,16 +136,22 @@ export class HostCluster<M> {
     const queue = new EventQueue();
     const links = new LinkMatrix({
       ...DEFAULT_NETWORK,
+      duplication: this.options.datagrams ? ALWAYS_DUPLICATED : 0,
       delayMinMicros: swarm.linkDelayMinMicros,
       delayMaxMicros: swarm.linkDelayMaxMicros,
     });
     const ids = Array.from({ length: swarm.nodes }, (_, i) => nodeId(i + 1));
     const probes = new ProbeCounts();
-    const { crc32 } = nodeRecordCodec();
+    const records = nodeRecordCodec();
+    const { crc32 } = records;
     const { protocol, rules } = this.options;
     return {
       ...{ protocol, ids, queue, links, random, swarm, probes, fail },
       network: new SimulatedNetwork(queue, links, random.split('network'), this.watchPipes()),
+      datagrams: this.options.datagrams
+        ? new DatagramNetwork(queue, links, random.split('datagrams'), this.watchPipes())
+        : null,
+      garbler: new FrameGarbler(protocol.createCodec(records)),
       ghost: new ReplicaGhost(ids, { fail, crc32, probes }),
       observer: rules?.({ voters: ids, fail, crc32 }) ?? null,
       store: new StoreGhost(fail, crc32, probes),

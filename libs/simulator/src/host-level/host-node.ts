@@ -1,15 +1,17 @@
 import { serveClients } from '@quorate/client';
-import { DEFAULT_LIMITS, type DiskError, type NodeId } from '@quorate/consensus';
+import type { DiskError, NodeId } from '@quorate/consensus';
 import { assert, required } from '@quorate/foundation';
 import { openReplica, type Replica, type ReplicaHandlers } from '@quorate/replica';
 import { nodeDigest, openSnapshotStore } from '@quorate/snapshot-store';
 import { createPeerTransport, tcpFrames } from '@quorate/transport';
 import { nodeRecordCodec, type OpenedWal, openWal, type RecoveryReport } from '@quorate/wal';
 import { SimulatedDisk } from '../disk/simulated-disk.ts';
-import { SimulatedClock, SimulatedProcess } from '../ports/simulated-process.ts';
+import { DatagramTransport } from '../ports/datagram-transport.ts';
+import { LocalTime, SimulatedClock, SimulatedProcess } from '../ports/simulated-process.ts';
 import { MessageGate } from '../run-observer.ts';
 import { clientAddress, type HostWorld, peerAddress } from './host-world.ts';
 import { KvService } from './kv-service.ts';
+import { engineConfig, hostLimits } from './node-settings.ts';
 import { ObservedMachine } from './observed-machine.ts';
 import { observed, SpeechRecord } from './observed-protocol.ts';
 import { ObservedTransport } from './observed-transport.ts';
@@ -51,8 +53,14 @@ export class HostNode<M> {
   readonly disk: SimulatedDisk;
   /** Operators keep a machine down whose disk refuses to be read. */
   refusedFor: string | null = null;
-  /** True while bits of the disk are flipped: starting may be refused. */
-  damaged = false;
+  /** How the disk is damaged while it is: starting may be refused. */
+  damaged: 'bitFlip' | 'zeroedSector' | null = null;
+  /** The disk may have lost what it called durable; it is known by whoever planned it. */
+  suspect = false;
+  /** Why the operator took the replica out for good: its log is not what it said it was. */
+  retiredFor: string | null = null;
+  /** The machine's own clocks, whatever runs on it. */
+  readonly time = new LocalTime();
   starts = 0;
   private readonly world: HostWorld<M>;
   private readonly records = nodeRecordCodec();
@@ -102,7 +110,7 @@ export class HostNode<M> {
 
   /** Starts a process unless one runs. */
   start(): void {
-    if (this.incarnation !== null) return;
+    if (this.incarnation !== null || this.retiredFor !== null) return;
     this.starts++;
     this.refusedFor = null;
     const { queue, random, swarm } = this.world;
@@ -110,6 +118,7 @@ export class HostNode<M> {
     const clock = new SimulatedClock(queue, process, random.split(`clock ${this.stream}`), {
       wallStartMicros: WALL_START_MICROS,
       lateMaxMicros: swarm.timersLateMaxMicros,
+      time: this.time,
     });
     const machine = new ObservedMachine(this.id, this.world.store);
     const replica = null;
@@ -118,6 +127,19 @@ export class HostNode<M> {
     this.note('start', () => `incarnation ${this.starts}`);
     this.openLog(fresh);
     if (this.pauses > 0) process.pause();
+  }
+
+  /** Asks the process to end as SIGTERM does. */
+  stop(): void {
+    const run = this.incarnation;
+    run?.process.enter(() => {
+      this.replica?.stop(() => {
+        if (this.incarnation !== run) return;
+        this.world.probes.hit('stoppedCleanly');
+        this.ended('stopped');
+        this.disk.kill();
+      });
+    });
   }
 
   /** Ends the process as SIGKILL does; what it has written survives. */
@@ -147,6 +169,16 @@ export class HostNode<M> {
     if (this.pauses > 0) return;
     this.note('resume', () => '');
     this.incarnation?.process.resume();
+  }
+
+  /** Takes the CPU away for a short while. */
+  nap(done: () => void, micros: number): void {
+    const process = this.incarnation?.process;
+    if (this.pauses === 0) process?.pause();
+    this.world.queue.after(micros, () => {
+      if (this.pauses === 0) process?.resume();
+      done();
+    });
   }
 
   private ended(how: 'kill' | 'power cut' | 'stopped'): void {
@@ -190,7 +222,11 @@ export class HostNode<M> {
     const { world, id } = this;
     this.countRecovery(opened.recovery);
     this.initialized = true;
-    world.ghost.recovered(id, opened.records);
+    const missing = world.ghost.recovered(id, opened.records, this.suspect);
+    if (missing !== null) {
+      this.retire('lossShown', missing);
+      return;
+    }
     const { observer } = world;
     const gate =
       observer && new MessageGate<M>((to, message) => observer.mayLeave(id, to, message));
@@ -211,15 +247,10 @@ export class HostNode<M> {
     openReplica<M>(
       {
         protocol: observed(world.protocol, {
-          node: id,
-          ghost,
-          observer,
-          gate,
-          wal,
-          speech,
-          onReady,
+          ...{ node: id, ghost, observer, gate },
+          ...{ wal, speech, onReady },
         }),
-        config: this.engineConfig(),
+        config: engineConfig(world.swarm, world.ids, id),
         clock: run.clock,
         random: world.random.split(`engine ${this.stream}`),
         records: this.records,
@@ -231,7 +262,7 @@ export class HostNode<M> {
         },
         transport,
         stateMachine: run.machine,
-        limits: this.hostLimits(),
+        limits: hostLimits(world.swarm),
         snapshots: { snapshotEveryEntries: world.swarm.snapshotEveryEntries },
         handlers: this.handlers(run),
       },
@@ -243,15 +274,21 @@ export class HostNode<M> {
   }
 
   private transport(run: Incarnation, wal: ObservedWal, speech: SpeechRecord): ObservedTransport {
-    const { network, random, frames, fail } = this.world;
-    const transport = createPeerTransport({
+    const { network, datagrams, random, frames, garbler, probes, fail } = this.world;
+    const sessions = createPeerTransport({
       network: tcpFrames(network.netOf(run.process)),
       listenAddress: peerAddress(this.id),
       identity: this.identity,
       clock: run.clock,
       random: random.split(`dial ${this.stream}`),
     });
-    return new ObservedTransport(transport, { node: this.id, wal, speech, frames, fail });
+    const transport =
+      datagrams === null ? sessions : new DatagramTransport(sessions, datagrams, run.process);
+    const shared = { frames, garbler, probes, fail };
+    return new ObservedTransport(transport, {
+      ...{ node: this.id, wal, speech, datagrams: datagrams !== null },
+      ...shared,
+    });
   }
 
   private handlers(run: Incarnation): ReplicaHandlers {
@@ -263,7 +300,7 @@ export class HostNode<M> {
         if (kind === 'snapshotInstalled') probes.hit('snapshotInstalled');
       },
       snapshotWritten: (error) => {
-        if (error === null) probes.hit('snapshotTaken');
+        probes.hit(error === null ? 'snapshotTaken' : 'snapshotWriteFailed');
       },
       pressure: (paused) => {
         if (paused) probes.hit('pressed');
@@ -298,8 +335,12 @@ export class HostNode<M> {
 
   private startFailed(run: Incarnation, code: string, message: string): void {
     const refused = code.endsWith('_CORRUPT');
-    if (refused && this.damaged) {
-      this.world.probes.hit('bitFlipRefused');
+    if (this.suspect && !run.diskFailed) {
+      this.retire('lossRefused', `${code}: ${message}`);
+      return;
+    }
+    if (refused && this.damaged !== null) {
+      this.world.probes.hit(this.damaged === 'bitFlip' ? 'bitFlipRefused' : 'zeroedSectorRefused');
       this.refusedFor = code;
       this.note('refused', () => `${code}: ${message}`);
       this.ended('stopped');
@@ -310,6 +351,19 @@ export class HostNode<M> {
       this.world.fail('S2', `node ${this.id} cannot start: ${code}: ${message}`);
     }
     this.supervise(`${code}: ${message}`);
+  }
+
+  /**
+   * The log does not hold what it called durable, because its disk lied. That is outside the
+   * contract: whoever came back with it could vote and acknowledge against its word. So it stays
+   * out, for ever, under its id (ST-10, ST-14), and the others must keep everything.
+   */
+  private retire(how: 'lossRefused' | 'lossShown', why: string): void {
+    this.world.probes.hit(how);
+    this.retiredFor = why;
+    this.note('retired', () => why);
+    this.ended('stopped');
+    this.disk.kill();
   }
 
   private stoppedByItself(run: Incarnation, code: string, message: string): void {
@@ -345,32 +399,6 @@ export class HostNode<M> {
     this.note('log', () => report.summary, report.lastBatch);
     if (report.decision === 'W7-torn') probes.hit('tornTailCut');
     if (report.decision === 'W6-clean') probes.hit('recoveredClean');
-  }
-
-  private engineConfig() {
-    const { ids, swarm } = this.world;
-    const voters = ids.map((id) => ({ id, disk: `disk-${id}`, address: peerAddress(id) }));
-    const limits = {
-      ...DEFAULT_LIMITS,
-      appendEntriesMax: swarm.appendEntriesMax,
-      appendBytesMax: swarm.appendBytesMax,
-      inflightMessagesMax: swarm.inflightMessagesMax,
-      uncommittedEntriesMax: swarm.uncommittedEntriesMax,
-      logTailBytesMin: swarm.logTailBytesMin,
-      logTailBytesMax: swarm.logTailBytesMax,
-      syncBytesMax: swarm.syncBytesMax,
-    };
-    const membership = { voters, learners: [], witnesses: [] };
-    return { id: this.id, membership, ...swarm.timing, variants: {}, limits };
-  }
-
-  private hostLimits() {
-    const { commandsMax, inFlightBatchesMax, proposalsQueuedMax } = this.world.swarm;
-    const { readiesUnpersistedMax, applyBytesMax } = this.world.swarm;
-    return {
-      ...{ commandsMax, inFlightBatchesMax, proposalsQueuedMax },
-      ...{ readiesUnpersistedMax, applyBytesMax },
-    };
   }
 
   private get identity() {

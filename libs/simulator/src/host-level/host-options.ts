@@ -18,6 +18,11 @@ export interface HostRunOptions<M> {
   readonly drop?: readonly number[];
   /** Replaces the drawn schedule: scripted stories. */
   readonly schedule?: readonly FaultEvent[];
+  /**
+   * True lets the engines' messages travel as datagrams: lost, duplicated and overtaken one by one.
+   * Default: when a kind of fault is drawn that needs it. Refused for protocols with FIFO channels.
+   */
+  readonly datagrams?: boolean;
   /** Changes of what the seed draws; for scripted stories and tests of the simulator. */
   readonly swarm?: Partial<SwarmOptions>;
   /** The length of the phase with faults; default 60 s of virtual time. */

@@ -1,7 +1,14 @@
-import { InvariantViolation } from '@quorate/foundation';
+import { createRandom, InvariantViolation, type Random } from '@quorate/foundation';
 import { checkLinearizability, findLostWrites, pairOperations } from '@quorate/linearizability';
 import { SimulationFailure } from '../failure.ts';
-import { drawKinds, drawSchedule, HOST_FAULT_KINDS, type HostFaultKind } from './fault-schedule.ts';
+import {
+  bearableKinds,
+  drawKinds,
+  drawSchedule,
+  HOST_FAULT_KINDS,
+  type HostFaultKind,
+  needDatagrams,
+} from './fault-schedule.ts';
 import { FaultStrikes } from './fault-strikes.ts';
 import { HostCluster } from './host-cluster.ts';
 import type { HostRunOptions } from './host-options.ts';
@@ -45,6 +52,8 @@ export interface HostRunResult {
   readonly elections: number;
   readonly faultKinds: readonly HostFaultKind[];
   readonly faultEvents: number;
+  /** Replicas taken out for good since their disk lost what it had called durable. */
+  readonly retired: number;
   readonly probes: Readonly<Record<Probe, number>>;
   readonly failure: RunFailure | null;
 }
@@ -54,9 +63,12 @@ export interface HostRunResult {
  * clients and become equal; then the history is judged. Never throws for what a replica did wrong.
  */
 export function runHosts<M>(options: HostRunOptions<M>): HostRunResult {
-  const cluster = new HostCluster(options);
+  const draws = createRandom(options.seed).split('schedule');
+  const kinds = options.schedule?.map(({ kind }) => kind) ?? kindsOf(options, draws);
+  const datagrams = options.datagrams ?? needDatagrams(kinds);
+  const cluster = new HostCluster({ ...options, datagrams });
   const strikes = new FaultStrikes(cluster, options.seed);
-  const schedule = options.schedule ?? scheduleOf(options, cluster);
+  const schedule = options.schedule ?? scheduleOf(options, cluster, kinds, draws);
   const dropped = new Set(options.drop ?? []);
   strikes.plan(schedule.filter(({ number }) => !dropped.has(number)));
   let failure: RunFailure | null = null;
@@ -83,15 +95,28 @@ export function runHosts<M>(options: HostRunOptions<M>): HostRunResult {
     elections: probes.elected,
     faultKinds: [...strikes.struck].sort(),
     faultEvents: schedule.length,
+    retired: cluster.nodes.filter(({ retiredFor }) => retiredFor !== null).length,
     probes,
     failure,
   };
 }
 
+/** The kinds of faults that a seed draws. */
+function kindsOf<M>(options: HostRunOptions<M>, random: Random): HostFaultKind[] {
+  const { needsFifoChannels } = options.protocol.capabilities;
+  // A seed never draws fewer than three nodes.
+  const nodes = options.nodes ?? options.swarm?.nodes ?? 3;
+  const allowed = options.faults ?? HOST_FAULT_KINDS;
+  return drawKinds(random, bearableKinds(allowed, { needsFifoChannels, nodes }));
+}
+
 /** The schedule that a seed draws. */
-function scheduleOf<M>(options: HostRunOptions<M>, cluster: HostCluster<M>) {
-  const random = cluster.random.split('schedule');
-  const kinds = drawKinds(random, options.faults ?? HOST_FAULT_KINDS);
+function scheduleOf<M>(
+  options: HostRunOptions<M>,
+  cluster: HostCluster<M>,
+  kinds: readonly HostFaultKind[],
+  random: Random,
+) {
   const { faultEveryMicros, faultLastsMaxMicros } = cluster.world.swarm;
   return drawSchedule(random, kinds, {
     untilMicros: options.safetyMicros ?? SAFETY_MICROS,
@@ -127,11 +152,12 @@ function runPhases<M>(
   load.readBack();
   within(cluster, 'every key is read back', drained, () => load.pending === 0);
   within(cluster, 'all replicas have applied everything', CONVERGED_WITHIN_MICROS, () => {
-    return cluster.nodes.every(({ replica }) => {
+    return cluster.nodes.every(({ replica, retiredFor }) => {
+      if (retiredFor !== null) return true;
       return replica !== null && replica.appliedIndex >= world.ghost.committedIndex;
     });
   });
-  countLogs(cluster);
+  countAtEnd(cluster);
   load.close();
   judge(cluster);
 }
@@ -146,8 +172,11 @@ function within<M>(
   cluster.fail('V1', `not within ${micros} us of peace: ${what}`);
 }
 
-function countLogs<M>(cluster: HostCluster<M>): void {
-  const { probes } = cluster.world;
+function countAtEnd<M>(cluster: HostCluster<M>): void {
+  const { probes, datagrams } = cluster.world;
+  probes.hit('datagramLost', datagrams?.counts.lost ?? 0);
+  probes.hit('datagramDuplicated', datagrams?.counts.duplicated ?? 0);
+  probes.hit('datagramReordered', datagrams?.counts.reordered ?? 0);
   for (const { replica } of cluster.nodes) {
     const stats = replica?.status().wal;
     probes.hit('segmentRolled', stats?.rolls ?? 0);
@@ -157,7 +186,8 @@ function countLogs<M>(cluster: HostCluster<M>): void {
 
 /** C8, K1 and acknowledged writes that are gone. */
 function judge<M>(cluster: HostCluster<M>): void {
-  const digests = new Set(cluster.nodes.map(({ machine }) => machine?.kv.digest() ?? ''));
+  const inService = cluster.nodes.filter(({ retiredFor }) => retiredFor === null);
+  const digests = new Set(inService.map(({ machine }) => machine?.kv.digest() ?? ''));
   if (digests.size !== 1) cluster.fail('C8', `replicas end in ${digests.size} states`);
   const operations = pairOperations(cluster.load.history);
   const verdict = checkLinearizability(operations, { limits: { stepsMax: CHECK_STEPS_MAX } });

@@ -3,8 +3,10 @@ import type { Random } from '@quorate/foundation';
 import type { Fail } from '../engine-level/ghost-state.ts';
 import type { EventQueue } from '../event-queue.ts';
 import type { LinkMatrix } from '../link-matrix.ts';
+import type { DatagramNetwork } from '../ports/datagram-network.ts';
 import type { SimulatedNetwork } from '../ports/simulated-net.ts';
 import type { RunObserver } from '../run-observer.ts';
+import type { FrameGarbler } from './frame-garbler.ts';
 import type { SwarmOptions } from './host-options.ts';
 import type { FrameWatch } from './observed-transport.ts';
 import type { ProbeCounts } from './probes.ts';
@@ -18,6 +20,9 @@ export interface HostWorld<M> {
   readonly queue: EventQueue;
   readonly links: LinkMatrix;
   readonly network: SimulatedNetwork;
+  /** Carries the engines' messages in runs without FIFO channels, else null. */
+  readonly datagrams: DatagramNetwork | null;
+  readonly garbler: FrameGarbler;
   readonly random: Random;
   readonly swarm: SwarmOptions;
   readonly ghost: ReplicaGhost;

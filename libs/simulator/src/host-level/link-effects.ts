@@ -9,11 +9,14 @@ export interface LinkEffect {
   /** Added to the delay of each piece. */
   readonly delayMicros?: number;
   readonly loss?: number;
+  /** The next two concern datagrams only: a stream neither repeats nor reorders. */
+  readonly duplication?: number;
+  readonly reordering?: number;
 }
 
 /**
  * The faults of links in force. They overlap: a link is cut while any of them cuts it, and its
- * delay and loss are the largest of all. So each ends by itself, whatever else goes on.
+ * delay and rates are the largest of all. So each ends by itself, whatever else goes on.
  */
 export class LinkEffects {
   private readonly links: LinkMatrix;
@@ -50,18 +53,20 @@ export class LinkEffects {
     const { links } = this;
     let cut = false;
     let delayMicros = 0;
-    let loss = 0;
+    let { loss, duplication, reordering } = links.usual;
     for (const effect of this.active) {
       if (effect.from !== from || effect.to !== to) continue;
       cut ||= effect.cut ?? false;
       delayMicros = Math.max(delayMicros, effect.delayMicros ?? 0);
       loss = Math.max(loss, effect.loss ?? 0);
+      duplication = Math.max(duplication, effect.duplication ?? 0);
+      reordering = Math.max(reordering, effect.reordering ?? 0);
     }
     const { delayMinMicros, delayMaxMicros } = links.usual;
     links.override(from, to, {
       delayMinMicros: delayMinMicros + Math.floor(delayMicros / 2),
       delayMaxMicros: delayMaxMicros + delayMicros,
-      loss,
+      ...{ loss, duplication, reordering },
     });
     if (cut && !links.isCut(from, to)) links.cut(from, to);
     if (!cut) links.mend(from, to);

@@ -18,10 +18,15 @@ export type LinkFaultKind =
   | 'partialPartition'
   | 'delay'
   | 'loss'
-  | 'clog';
+  | 'clog'
+  | 'leaveBehind'
+  | 'duplication'
+  | 'reordering';
 
 const DELAY_MAX_MICROS = 300_000;
 const LOSS_MAX = 0.4;
+const DUPLICATION_MAX = 0.8;
+const REORDERING_MAX = 0.8;
 
 /** The links that a fault of one kind harms, and how. */
 export function linksOf(kind: LinkFaultKind, target: LinkFaultTarget): LinkEffect[] {
@@ -29,7 +34,7 @@ export function linksOf(kind: LinkFaultKind, target: LinkFaultTarget): LinkEffec
   const others = ids.filter((id) => id !== node);
   switch (kind) {
     case 'isolate':
-      return others.flatMap((id) => bothWays(node, id));
+      return isolation(ids, node);
     case 'oneWayCut':
       return oneWay(node, others, random);
     case 'partition':
@@ -45,6 +50,16 @@ export function linksOf(kind: LinkFaultKind, target: LinkFaultTarget): LinkEffec
     case 'loss': {
       const loss = random.fraction() * LOSS_MAX;
       return allWays(ids).map((way) => ({ ...way, loss }));
+    }
+    case 'leaveBehind':
+      return leaveBehind(ids, random);
+    case 'duplication': {
+      const duplication = random.fraction() * DUPLICATION_MAX;
+      return allWays(ids).map((way) => ({ ...way, duplication }));
+    }
+    case 'reordering': {
+      const reordering = random.fraction() * REORDERING_MAX;
+      return allWays(ids).map((way) => ({ ...way, reordering }));
     }
     case 'clog':
       return allWays(ids)
@@ -72,6 +87,39 @@ function oneWay(node: NodeId, others: readonly NodeId[], random: Random): LinkEf
   return peers.map((peer) => {
     return mute ? { from: node, to: peer, cut: true } : { from: peer, to: node, cut: true };
   });
+}
+
+/** One node, any, hears nothing for so long that only a snapshot brings it up to date. */
+function leaveBehind(ids: readonly NodeId[], random: Random): LinkEffect[] {
+  return isolation(ids, ids[random.below(ids.length)] as NodeId);
+}
+
+/** All links of one node, both ways. */
+export function isolation(ids: readonly NodeId[], node: NodeId): LinkEffect[] {
+  return ids.filter((id) => id !== node).flatMap((id) => bothWays(node, id));
+}
+
+/**
+ * A client that reaches no replica, all but the leader, or the leader only, or of which only one
+ * direction works; `repliesLost`: every request arrives and no answer.
+ */
+export function cutClient(
+  kind: 'clientCut' | 'repliesLost',
+  target: {
+    readonly ids: readonly NodeId[];
+    readonly client: NodeId;
+    readonly leader: NodeId | null;
+    readonly random: Random;
+  },
+): LinkEffect[] {
+  const { ids, client, leader, random } = target;
+  if (kind === 'repliesLost') return ids.map((id) => ({ from: id, to: client, cut: true }));
+  const shape = random.below(5);
+  const from = ids.filter((id) => (shape === 0 ? id === leader : shape !== 1 || id !== leader));
+  return from.flatMap((id) => [
+    { from: client, to: id, cut: shape !== 2 },
+    { from: id, to: client, cut: shape !== 3 },
+  ]);
 }
 
 function partition(ids: readonly NodeId[], random: Random): LinkEffect[] {

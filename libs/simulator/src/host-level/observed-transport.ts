@@ -8,8 +8,10 @@ import type {
   TransportError,
 } from '@quorate/transport';
 import type { Fail } from '../engine-level/ghost-state.ts';
+import type { DamagedFrame, FrameGarbler } from './frame-garbler.ts';
 import type { SpeechRecord } from './observed-protocol.ts';
 import type { ObservedWal } from './observed-wal.ts';
+import type { ProbeCounts } from './probes.ts';
 
 /** So much of a message is shown. */
 const SAID_MAX = 300;
@@ -23,7 +25,10 @@ export interface FrameWatch {
   readonly said?: (from: NodeId, to: NodeId, message: object | null) => void;
 }
 
-/** The production transport with C9 at its door: nothing leaves before it is durable. */
+/**
+ * The transport with C9 at its door: nothing leaves before it is durable. And with damage of single
+ * frames: what a decoder can find comes in, what only the network's checksum finds does not.
+ */
 export class ObservedTransport implements PeerTransport {
   private readonly transport: PeerTransport;
   private readonly node: NodeId;
@@ -31,6 +36,9 @@ export class ObservedTransport implements PeerTransport {
   private readonly speech: SpeechRecord;
   private readonly frames: FrameWatch;
   private readonly fail: Fail;
+  private readonly garbler: FrameGarbler;
+  private readonly probes: ProbeCounts;
+  private readonly datagrams: boolean;
 
   constructor(
     transport: PeerTransport,
@@ -40,6 +48,9 @@ export class ObservedTransport implements PeerTransport {
       readonly speech: SpeechRecord;
       readonly frames: FrameWatch;
       readonly fail: Fail;
+      readonly garbler: FrameGarbler;
+      readonly probes: ProbeCounts;
+      readonly datagrams: boolean;
     },
   ) {
     this.transport = transport;
@@ -48,6 +59,9 @@ export class ObservedTransport implements PeerTransport {
     this.speech = parts.speech;
     this.frames = parts.frames;
     this.fail = parts.fail;
+    this.garbler = parts.garbler;
+    this.probes = parts.probes;
+    this.datagrams = parts.datagrams;
   }
 
   get address(): string {
@@ -67,10 +81,23 @@ export class ObservedTransport implements PeerTransport {
       },
       frame: (peer, bytes) => {
         frames.delivered(node, peer, bytes.length);
-        handlers.frame(peer, bytes);
+        const damaged = this.garbler.arrives(peer, node, bytes);
+        if (damaged === null) handlers.frame(peer, bytes);
+        else this.takeDamaged(peer, damaged, handlers);
       },
     };
     this.transport.start(watching, done);
+  }
+
+  private takeDamaged(peer: NodeId, damaged: DamagedFrame, handlers: PeerHandlers): void {
+    const { damage, bytes } = damaged;
+    if (damage !== 'hidden') {
+      this.probes.hit(damage === 'found' ? 'corruptFrameIgnored' : 'corruptChunk');
+      handlers.frame(peer, bytes);
+    } else if (!this.datagrams) {
+      this.probes.hit('corruptFrameEndedSession');
+      this.transport.resetSession(peer);
+    }
   }
 
   send(peer: NodeId, parts: readonly Uint8Array[]): boolean {

@@ -21,7 +21,25 @@ export const PROBES = [
   'startInterrupted',
   'diskErrorStopped',
   'noSpaceRefused',
+  'snapshotWriteFailed',
+  'operationStuck',
+  'powerCutAtName',
   'bitFlipRefused',
+  'zeroedSectorRefused',
+  'lostWrite',
+  'misdirectedWrite',
+  'lyingSync',
+  'lossRefused',
+  'lossShown',
+  'stoppedCleanly',
+  'nodeSlow',
+  'clockDrifted',
+  'swizzled',
+  'corruptFrameIgnored',
+  'corruptFrameEndedSession',
+  'corruptLength',
+  'corruptChunk',
+  'clientReplaced',
   'pressed',
   'sessionReset',
   'batchOfSeveral',
@@ -34,9 +52,25 @@ export const PROBES = [
   'readAtFollower',
   'servedBehindNewerRound',
   'suffixRemoved',
+  'datagramLost',
+  'datagramDuplicated',
+  'datagramReordered',
+  'datagramReplayed',
 ] as const;
 /** One of {@link PROBES}. */
 export type Probe = (typeof PROBES)[number];
+
+const OF_DATAGRAMS: ReadonlySet<Probe> = new Set([
+  'datagramLost',
+  'datagramDuplicated',
+  'datagramReordered',
+  'datagramReplayed',
+]);
+
+/** The probes that a campaign must hit; without datagrams some are out of its reach. */
+export function expectedProbes(needsFifoChannels: boolean): Probe[] {
+  return PROBES.filter((probe) => !(needsFifoChannels && OF_DATAGRAMS.has(probe)));
+}
 
 /** Hits of each probe in one run. */
 export class ProbeCounts {

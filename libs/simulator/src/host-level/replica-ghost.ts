@@ -89,27 +89,39 @@ export class ReplicaGhost {
 
   /**
    * A log was opened: it must give back everything durable (S1, K3), unless a batch in flight at
-   * the crash replaced it, and from now on answers for all that it gave back.
+   * the crash replaced it, and from now on answers for all that it gave back. Of a disk that may
+   * have lost something (`mayMiss`) the answer says what, or null; nothing is changed then.
    */
-  recovered(id: NodeId, records: Iterable<WalRecord>): void {
+  recovered(id: NodeId, records: Iterable<WalRecord>, mayMiss = false): string | null {
     const node = this.of(id);
     const facts = new DurableFacts(this.crc32);
     facts.fold(records);
-    const lost = (what: string): never => this.fail('S1', `node ${id} came back without ${what}`);
-    if (facts.promisedRound < node.durable.promisedRound) {
-      lost(`its promise of round ${node.durable.promisedRound}: ${facts.promisedRound}`);
-    }
-    if (facts.snapshotIndex < node.durable.snapshotIndex) {
-      lost(`its snapshot ${node.durable.snapshotIndex}: ${facts.snapshotIndex}`);
+    const missing = this.missing(node, facts);
+    if (missing !== null) {
+      if (mayMiss) return missing;
+      this.fail('S1', `node ${id} came back without ${missing}`);
     }
     node.promisedRound = facts.promisedRound;
-    const replacedFrom = lowestReplaced(node.inFlight);
-    for (const [index, mark] of node.durable.entries) {
-      if (facts.holds(index, mark) || index >= replacedFrom) continue;
-      lost(`its durable entry ${index}; snapshot ${facts.snapshotIndex}, last ${facts.lastIndex}`);
-    }
     node.durable = facts;
     node.inFlight = [];
+    return null;
+  }
+
+  private missing(node: NodeGhost, facts: DurableFacts): string | null {
+    const { durable } = node;
+    if (facts.promisedRound < durable.promisedRound) {
+      return `its promise of round ${durable.promisedRound}: ${facts.promisedRound}`;
+    }
+    if (facts.snapshotIndex < durable.snapshotIndex) {
+      return `its snapshot ${durable.snapshotIndex}: ${facts.snapshotIndex}`;
+    }
+    const replacedFrom = lowestReplaced(node.inFlight);
+    for (const [index, mark] of durable.entries) {
+      if (facts.holds(index, mark) || index >= replacedFrom) continue;
+      const found = `snapshot ${facts.snapshotIndex}, last ${facts.lastIndex}`;
+      return `its durable entry ${index}; ${found}`;
+    }
+    return null;
   }
 
   /** An engine was opened over a snapshot (0: none). */

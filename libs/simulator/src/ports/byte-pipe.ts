@@ -15,6 +15,9 @@ const LOOPBACK_MICROS = 20;
 /** What the loss of a segment costs a stream; doubled for each repeated loss of the same one. */
 const RETRANSMIT_MICROS = 200_000;
 const RETRANSMITS_MAX = 5;
+/** A write starts with the length of its first frame, little endian. */
+const LENGTH_BYTES = 4;
+const GIGABYTE_BIT = 0x40;
 
 /** What all pipes of one network share. */
 export interface PipeWorld {
@@ -36,6 +39,8 @@ type Piece = Uint8Array | { readonly end: string };
 /** One direction of a simulated connection: bytes in order, delayed, held while the link is cut. */
 export class BytePipe {
   queuedBytes = 0;
+  /** Damages the length in front of the next write's first frame, then tells. */
+  corruptNext: (() => void) | null = null;
   private readonly world: PipeWorld;
   private readonly from: SimulatedProcess;
   private readonly to: SimulatedProcess;
@@ -71,6 +76,7 @@ export class BytePipe {
       bytes.set(part, at);
       at += part.length;
     }
+    if (this.corruptNext !== null) this.corruptLength(bytes);
     for (const piece of this.split(bytes)) this.outgoing.push(piece);
     this.queuedBytes += bytes.length;
     this.pump();
@@ -120,6 +126,14 @@ export class BytePipe {
       this.wasHigh = false;
       queue.after(0, () => this.from.enter(this.onDrained));
     }
+  }
+
+  /** A frame of a gigabyte is announced, which every receiver refuses. */
+  private corruptLength(bytes: Uint8Array): void {
+    if (bytes.length < LENGTH_BYTES) return;
+    bytes[LENGTH_BYTES - 1] = (bytes[LENGTH_BYTES - 1] as number) | GIGABYTE_BIT;
+    this.corruptNext?.();
+    this.corruptNext = null;
   }
 
   private hand(): void {

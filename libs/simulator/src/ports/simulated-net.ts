@@ -69,6 +69,11 @@ export class SimulatedNetwork {
     return ends.length;
   }
 
+  /** Damages the length of the next frame on each connection from one node to another. */
+  corruptLength(from: NodeId, to: NodeId, onDamage: () => void): void {
+    for (const pipe of this.pipes.get(`${from}>${to}`) ?? []) pipe.corruptNext = onDamage;
+  }
+
   private listen(
     process: SimulatedProcess,
     asked: string,

@@ -62,12 +62,44 @@ export class SimulatedProcess {
   }
 }
 
+/**
+ * A machine's own measure of time, which may run faster or slower than the virtual time; it never
+ * goes back (only the wall clock may).
+ */
+export class LocalTime {
+  /** How far the machine's wall clock is off. */
+  wallOffsetMicros = 0;
+  private rate = 1;
+  private virtualBase = 0;
+  private localBase = 0;
+
+  /** The machine's monotonic time at a virtual one. */
+  at(virtual: number): Instant {
+    if (this.localBase === this.virtualBase && this.rate === 1) return virtual as Instant;
+    return Math.floor(this.localBase + (virtual - this.virtualBase) * this.rate) as Instant;
+  }
+
+  /** The first virtual time at which the machine's clock shows `local`. */
+  virtualAt(local: number): number {
+    return Math.ceil(this.virtualBase + (local - this.localBase) / this.rate);
+  }
+
+  /** From now on it advances by `rate` microseconds in each virtual one. */
+  setRate(rate: number, virtualNow: number): void {
+    this.localBase = this.at(virtualNow);
+    this.virtualBase = virtualNow;
+    this.rate = rate;
+  }
+}
+
 /** How far a process's clock is from the virtual time. */
 export interface SimulatedClockOptions {
   /** Microseconds since the Unix epoch at virtual time 0. */
   readonly wallStartMicros: number;
   /** Timers fire up to so much late. */
   readonly lateMaxMicros: number;
+  /** The clock of the machine; default the virtual time itself. */
+  readonly time?: LocalTime;
 }
 
 /** The `Clock` port of one process on virtual time. Nothing fires after the process was killed. */
@@ -90,31 +122,38 @@ export class SimulatedClock implements Clock {
   }
 
   now(): Instant {
-    return this.queue.now();
+    const { time } = this.options;
+    return time === undefined ? this.queue.now() : time.at(this.queue.now());
   }
 
   wallMicros(): number {
-    return this.options.wallStartMicros + this.queue.now();
+    const { wallStartMicros, time } = this.options;
+    return wallStartMicros + this.now() + (time?.wallOffsetMicros ?? 0);
   }
 
   schedule(at: Instant, callback: () => void): Cancel {
     const { lateMaxMicros } = this.options;
     const late = lateMaxMicros === 0 ? 0 : this.random.below(lateMaxMicros + 1);
-    return this.enterAt(Math.max(at, this.queue.now()) + late, callback);
+    const { time } = this.options;
+    const due = time === undefined ? at : time.virtualAt(at);
+    return this.enterAt(Math.max(due, this.queue.now()) + late, callback, at);
   }
 
   defer(callback: () => void): void {
     this.enterAt(this.queue.now(), callback);
   }
 
-  private enterAt(at: number, callback: () => void): Cancel {
+  private enterAt(at: number, callback: () => void, local = 0): Cancel {
     let cancelled = false;
-    const cancel = this.queue.schedule(at, () => {
-      // A timer that waits behind a pause can still be cancelled by what runs before it.
-      this.process.enter(() => {
-        if (!cancelled) callback();
-      });
-    });
+    const { time } = this.options;
+    const fire = (): void => {
+      if (cancelled) return;
+      if (time === undefined || time.at(this.queue.now()) >= local) callback();
+      else cancel = this.queue.schedule(time.virtualAt(local), enter); // The clock became slower.
+    };
+    // A timer that waits behind a pause can still be cancelled by what runs before it.
+    const enter = (): void => this.process.enter(fire);
+    let cancel = this.queue.schedule(at, enter);
     return () => {
       cancelled = true;
       cancel();
