@@ -512,7 +512,25 @@ describe('the obligations of a host', () => {
     expect(world.outcomes).toEqual(['notLeader']);
   });
 
-  it('malformed frames are counted and change nothing', () => {
+  it('SIM-04 a malformed frame ends its session: FIFO channels have no holes', () => {
+    world.peers.frame(nodeId(2), bytes('a'));
+    world.peers.frame(nodeId(2), Uint8Array.from([8]));
+    world.peers.frame(nodeId(2), bytes('b'));
+    world.peers.frame(nodeId(3), bytes('c'));
+    world.turn();
+    expect(happened()).toEqual(['step 2 a', 'reset 2', 'step 3 c']);
+    world.peers.frame(nodeId(2), bytes('d'));
+    world.peers.disconnected(nodeId(2), 'reset by the host');
+    world.peers.connected(nodeId(2));
+    world.peers.frame(nodeId(2), bytes('e'));
+    world.turn();
+    expect(happened()).toEqual(['disconnected 2', 'connected 2', 'step 2 e']);
+  });
+
+  it('malformed frames outside a session are counted and change nothing', () => {
+    world.peers.disconnected(nodeId(2), 'cut');
+    world.turn();
+    happened();
     world.peers.frame(nodeId(2), Uint8Array.from([8]));
     world.peers.frame(nodeId(2), Uint8Array.from([0xa2, 0x06, 0x7f]));
     world.turn();

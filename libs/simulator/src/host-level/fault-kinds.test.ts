@@ -7,7 +7,7 @@ import { type HostRunOptions, RULES_OF_ALL, type SwarmOptions } from './host-opt
 import { type HostRunResult, runHosts } from './host-run.ts';
 import type { Probe } from './probes.ts';
 
-/** Small logs that roll and snapshots that come often, so that each kind finds something to harm. */
+/** Small logs that roll and many snapshots, so that each kind finds something to harm. */
 const BUSY: Partial<SwarmOptions> = {
   nodes: 3,
   snapshotEveryEntries: 25,
