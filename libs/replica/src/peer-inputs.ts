@@ -21,6 +21,8 @@ export interface PeerInputPorts<M> {
   readonly wake: () => void;
   /** A frame between hosts. */
   readonly hostFrame: (from: NodeId, frame: HostFrame) => void;
+  /** A frame of the session was malformed: it has to end. */
+  readonly endSession: (peer: NodeId) => void;
   /** A session ended; before the engine hears of it. */
   readonly sessionEnded: (peer: NodeId) => void;
   /** A session was refused; told at once, since it is nothing that the engine hears of. */
@@ -31,6 +33,9 @@ export interface PeerInputPorts<M> {
  * Collects what the transport tells while sockets drain, and steps it in that order in the turn.
  * One queue for frames and for the starts and ends of sessions, so that no message of an old
  * session is stepped after `peerConnected` of a new one. The transport bounds what a turn brings.
+ *
+ * A malformed frame ends its session and takes what is behind it along: engines count on channels
+ * without holes, and a follower that misses a proposal it cannot know of would wait for ever.
  */
 export class PeerInputs<M> {
   readonly handlers: PeerHandlers;
@@ -39,6 +44,8 @@ export class PeerInputs<M> {
   framesMalformed = 0;
   private readonly ports: PeerInputPorts<M>;
   private inputs: Input[] = [];
+  /** Peers whose session brought a malformed frame and has not ended yet. */
+  private readonly broken = new Set<NodeId>();
   private open = true;
 
   constructor(ports: PeerInputPorts<M>) {
@@ -59,8 +66,11 @@ export class PeerInputs<M> {
     const { engine, sessions } = this.ports;
     for (const { peer, kind, bytes, session } of inputs) {
       if (kind === 'frame') {
-        if (bytes !== null) this.stepFrame(peer, bytes);
-      } else if (kind === 'connected') {
+        if (bytes !== null && !this.broken.has(peer)) this.stepFrame(peer, bytes);
+        continue;
+      }
+      this.broken.delete(peer);
+      if (kind === 'connected') {
         sessions.told(peer, session);
         engine.peerConnected(peer);
       } else {
@@ -89,12 +99,19 @@ export class PeerInputs<M> {
     this.bytes += bytes.length;
     if (firstField(bytes) < HOST_FIELD_MIN) {
       const message = this.ports.codec.decode(bytes);
-      if (message === null) this.framesMalformed++;
+      if (message === null) this.malformed(from);
       else this.ports.engine.step(from, message);
       return;
     }
     const frame = decodeHostFrame(bytes);
-    if (frame === null) this.framesMalformed++;
+    if (frame === null) this.malformed(from);
     else this.ports.hostFrame(from, frame);
+  }
+
+  private malformed(from: NodeId): void {
+    this.framesMalformed++;
+    if (!this.ports.sessions.isOpen(from)) return;
+    this.broken.add(from);
+    this.ports.endSession(from);
   }
 }

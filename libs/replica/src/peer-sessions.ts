@@ -62,6 +62,11 @@ export class PeerSessions<M> {
     return this.state(peer).engineSession;
   }
 
+  /** True while the engine knows of a session: the odd announcements are its starts. */
+  isOpen(peer: NodeId): boolean {
+    return this.state(peer).engineSession % 2 === 1;
+  }
+
   /** Sends a Ready's `messages`; `pending` are the Readies that are not durable, oldest first. */
   sendNow(outbound: Outbound<M>): void {
     const parts = this.codec.encode(outbound.message);

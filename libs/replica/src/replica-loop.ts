@@ -119,6 +119,7 @@ export class ReplicaLoop<M> implements Replica {
       sessions,
       wake,
       hostFrame: (from, frame) => snapshots.hostFrame(from, frame),
+      endSession: (peer) => transport?.resetSession(peer),
       sessionEnded: (peer) => snapshots.sessionEnded(peer),
       refused: (refusal) => handlers.peerRefused?.(refusal),
     });
