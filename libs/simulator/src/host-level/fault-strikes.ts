@@ -12,6 +12,8 @@ const LEADER_BIAS = 3;
 const STALL_MICROS = 250_000;
 const LOOP_MICROS = 400_000;
 const RESETS_MAX = 4;
+const TRIES_MAX = 10;
+const TRY_AGAIN_MICROS = 2_000_000;
 const CORRUPT_MICROS = 40_000;
 /** So many damaged lengths for all damage of frames. */
 const LENGTHS_ONE_IN = 4;
@@ -44,10 +46,7 @@ export class FaultStrikes<M> {
   plan(schedule: readonly FaultEvent[]): void {
     const { queue } = this.cluster.world;
     for (const event of schedule) {
-      queue.schedule(event.atMicros, () => {
-        if (!this.over) this.begin(event);
-      });
-      queue.schedule(event.atMicros + event.lastsMicros, () => this.end(event.number));
+      queue.schedule(event.atMicros, () => this.begin(event, TRIES_MAX));
     }
   }
 
@@ -62,14 +61,20 @@ export class FaultStrikes<M> {
     }
   }
 
-  private begin(event: FaultEvent): void {
-    const random = createRandom(`${this.seed}/fault ${event.number}`);
+  /** A fault that finds nothing to harm yet, such as an old part of a young log, waits for it. */
+  private begin(event: FaultEvent, triesLeft: number): void {
+    if (this.over) return;
+    const random = createRandom(`${this.seed}/fault ${event.number}.${triesLeft}`);
     const node = this.victim(random);
     const { world } = this.cluster;
     world.note(node.id, event.kind, () => `fault ${event.number}, ${event.lastsMicros} us`);
     if (this.cluster.leader() === node) world.probes.hit('leaderStruck');
     const undo = this.strike(event, node, random);
     if (undo !== null) this.undo.set(event.number, undo);
+    world.queue.after(undo === null ? TRY_AGAIN_MICROS : event.lastsMicros, () => {
+      this.end(event.number);
+      if (!this.struck.has(event.kind) && triesLeft > 1) this.begin(event, triesLeft - 1);
+    });
   }
 
   private end(number: number): void {
