@@ -135,9 +135,9 @@ function cutAtEffect<M>(
 }
 
 /**
- * Bits rot on a machine that is down, on one machine at a time: in a part of its log that was
- * synced long ago, or in a snapshot. It must refuse to start unless it needs that file no more;
- * then the disk is restored and it starts again.
+ * Bits rot on one machine at a time, on one that is down or under a running process: in a part of
+ * its log that was synced long ago, or in a snapshot. It must refuse to start unless it needs that
+ * file no more; then the disk is restored and it starts again.
  */
 function rot<M>(target: DiskTarget<M>, kind: 'bitFlip' | 'zeroedSector'): (() => void) | null {
   const { cluster, node, random, took } = target;
@@ -152,19 +152,17 @@ function rot<M>(target: DiskTarget<M>, kind: 'bitFlip' | 'zeroedSector'): (() =>
   ];
   const path = paths[random.below(Math.max(1, paths.length))];
   if (path === undefined || cluster.nodes.some(({ damaged }) => damaged)) return null;
-  node.kill();
+  const restarts = random.below(2) === 0;
   const damage = damageOf(disk.contents(path), kind, random);
-  if (damage === null) {
-    node.start();
-    return null;
-  }
+  if (damage === null) return null;
+  if (restarts) node.kill();
   const { offset, before, after } = damage;
   disk.overwrite(path, offset, after);
   took();
   node.damaged = kind;
-  node.start();
+  if (restarts) node.start();
   return () => {
-    node.kill();
+    if (restarts) node.kill();
     // Unless the replica went on without the file: then it is gone, or was written anew.
     if (disk.has(path)) {
       const found = disk.contents(path).subarray(offset, offset + after.length);

@@ -122,7 +122,7 @@ export class FaultStrikes<M> {
       case 'reset':
         return this.repeat(random, event.lastsMicros / RESETS_MAX, () => this.reset(node, random));
       case 'corruptFrame':
-        return this.repeat(random, CORRUPT_MICROS, () => this.corrupt(random));
+        return this.corruptFrames(random);
       case 'replay':
         return this.repeat(random, REPLAY_MICROS, () => this.replay(random));
       case 'swizzle':
@@ -263,6 +263,16 @@ export class FaultStrikes<M> {
       over = true;
       for (const end of ends.values()) end();
       ends.clear();
+    };
+  }
+
+  private corruptFrames(random: Random): () => void {
+    const { garbler } = this.cluster.world;
+    garbler.armChunk(random.nextUint32());
+    const end = this.repeat(random, CORRUPT_MICROS, () => this.corrupt(random));
+    return () => {
+      end();
+      garbler.disarm();
     };
   }
 

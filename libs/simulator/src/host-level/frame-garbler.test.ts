@@ -43,6 +43,13 @@ describe('FrameGarbler', () => {
     const damaged = garbler.arrives(one, two, chunk);
     expect(damaged?.damage).toBe('foundInChunk');
     expect([...(damaged?.bytes ?? [])]).toEqual([...chunk.slice(0, -4), 3, 7, 7, 7]);
+    garbler.armChunk(2);
+    expect(garbler.arrives(two, one, FRAME)).toBeNull();
+    expect(garbler.arrives(two, one, chunk)?.damage).toBe('foundInChunk');
+    garbler.armChunk(2);
+    garbler.arm(one, two, 2);
+    garbler.disarm();
+    expect(garbler.arrives(one, two, chunk)).toBeNull();
     const ack = concatBytes(new ProtoWriter().message(101, body).finish());
     garbler.arm(one, two, 2);
     expect(garbler.arrives(one, two, ack)?.damage).toBe('hidden');

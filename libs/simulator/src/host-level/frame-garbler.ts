@@ -23,6 +23,8 @@ export interface DamagedFrame {
 export class FrameGarbler {
   private readonly codec: MessageCodec<unknown>;
   private readonly armed = new Map<string, number>();
+  /** Damages the next part of any snapshot, as these bits say. */
+  private chunkBits: number | null = null;
 
   constructor(codec: MessageCodec<unknown>) {
     this.codec = codec;
@@ -33,14 +35,33 @@ export class FrameGarbler {
     this.armed.set(`${from}>${to}`, bits);
   }
 
+  /** The next part of a snapshot, from whomever to whomever, is damaged, as `bits` says. */
+  armChunk(bits: number): void {
+    this.chunkBits = bits;
+  }
+
+  /** What was armed and has not met a frame yet never will. */
+  disarm(): void {
+    this.armed.clear();
+    this.chunkBits = null;
+  }
+
   /** Damages a frame that arrives, or leaves it alone (null). */
   arrives(from: NodeId, to: NodeId, bytes: Uint8Array): DamagedFrame | null {
-    if (this.armed.size === 0 || bytes.length === 0) return null;
+    if (bytes.length === 0) return null;
+    const ofEngine = (bytes[0] as number) < TWO_BYTE_FIELD;
+    if (this.chunkBits !== null && !ofEngine) {
+      const chunk = damagedChunk(bytes, this.chunkBits);
+      if (chunk.damage === 'foundInChunk') {
+        this.chunkBits = null;
+        return chunk;
+      }
+    }
+    if (this.armed.size === 0) return null;
     const key = `${from}>${to}`;
     const bits = this.armed.get(key);
     if (bits === undefined) return null;
     this.armed.delete(key);
-    const ofEngine = (bytes[0] as number) < TWO_BYTE_FIELD;
     if (!ofEngine) return damagedChunk(bytes, bits);
     const damaged = bits % SHORTENED_ONE_IN === 0 ? shortened(bytes, bits) : flipped(bytes, bits);
     const damage = this.codec.decode(damaged) === null ? 'found' : 'hidden';
