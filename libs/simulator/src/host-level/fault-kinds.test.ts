@@ -3,7 +3,7 @@ import { raft } from '@quorate/raft';
 import { zab } from '@quorate/zab';
 import { describe, expect, it } from 'vitest';
 import type { FaultEvent, HostFaultKind } from './fault-schedule.ts';
-import { type HostRunOptions, RULES_OF_ALL, type SwarmOptions } from './host-options.ts';
+import type { HostRunOptions, SwarmOptions } from './host-options.ts';
 import { type HostRunResult, runHosts } from './host-run.ts';
 import type { Probe } from './probes.ts';
 
@@ -39,7 +39,6 @@ function run(
   const { everyMicros = 600_000, ...rest } = options;
   const result = runHosts({
     protocol: raft as Protocol<unknown>,
-    rules: RULES_OF_ALL,
     seed: 1,
     schedule: script(kinds, everyMicros),
     safetyMicros: 2_000_000 + kinds.length * everyMicros,
