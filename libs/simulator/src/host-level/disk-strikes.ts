@@ -9,6 +9,8 @@ const SLOW_SYNC_MICROS = 400_000;
 const STUCK_MICROS_MIN = 500_000;
 const STUCK_MICROS_MAX = 5_000_000;
 const SKIPPED_OPERATIONS_MAX = 8;
+/** One error or hang in so many concerns snapshots, the others the log. */
+const SNAPSHOTS_ONE_IN = 4;
 /** The process ends so soon after the loss: later the log may not need the lost part any more. */
 const SHOWN_WITHIN_MICROS = 200_000;
 /** Where a misdirected write may land, relative to its own place. */
@@ -21,6 +23,7 @@ const DISK_FAULT_KINDS = [
   'slowSync',
   'stuckOperation',
   'syncError',
+  'readError',
   'noSpace',
   'bitFlip',
   'zeroedSector',
@@ -56,6 +59,8 @@ export function strikeDisk<M>(kind: DiskFaultKind, target: DiskTarget<M>): (() =
       return stuckOperation(target);
     case 'syncError':
       return syncError(target);
+    case 'readError':
+      return readError(target);
     case 'noSpace':
       return noSpace(target);
     case 'bitFlip':
@@ -79,13 +84,13 @@ function slowSync<M>({ node, random, took }: DiskTarget<M>): () => void {
   };
 }
 
-/** One write or sync of the log hangs for seconds, also in the middle of a group (ST-11). */
+/** One write or sync of the log, or of a snapshot, hangs for seconds, also in the middle of a group (ST-11). */
 function stuckOperation<M>({ cluster, node, random, took }: DiskTarget<M>): () => void {
   const { writeThrough } = cluster.world.swarm;
   return node.disk.inject({
     operation: writeThrough || random.below(2) === 0 ? 'write' : 'sync',
     effect: 'delay',
-    path: WAL_DIRECTORY,
+    path: random.below(SNAPSHOTS_ONE_IN) === 0 ? SNAPSHOT_DIRECTORY : WAL_DIRECTORY,
     skip: random.below(SKIPPED_OPERATIONS_MAX),
     delayMicros: random.between(STUCK_MICROS_MIN, STUCK_MICROS_MAX),
     onStrike: () => {
@@ -95,11 +100,29 @@ function stuckOperation<M>({ cluster, node, random, took }: DiskTarget<M>): () =
   });
 }
 
+/** A write or sync fails: fatal in the log (S5), one more try for a snapshot. */
 function syncError<M>({ node, random, took }: DiskTarget<M>): () => void {
   const operation = random.below(2) === 0 ? 'write' : 'sync';
   const skip = random.below(SKIPPED_OPERATIONS_MAX);
-  const path = WAL_DIRECTORY;
+  const path = random.below(SNAPSHOTS_ONE_IN) === 0 ? SNAPSHOT_DIRECTORY : WAL_DIRECTORY;
   return node.disk.inject({ operation, effect: 'error', path, skip, onStrike: took });
+}
+
+/** Reads fail while a replica starts: that says nothing about what is on the disk. */
+function readError<M>({ cluster, node, random, took }: DiskTarget<M>): () => void {
+  const skip = random.below(SKIPPED_OPERATIONS_MAX);
+  const path = random.below(SNAPSHOTS_ONE_IN) === 0 ? SNAPSHOT_DIRECTORY : WAL_DIRECTORY;
+  const onStrike = (): void => {
+    cluster.world.probes.hit('readFailed');
+    took();
+  };
+  const times = 1 + random.below(2);
+  node.kill();
+  const forget = node.disk.inject({
+    ...{ operation: 'read', effect: 'error', path, skip, times, onStrike },
+  });
+  node.start();
+  return forget;
 }
 
 /** Nothing grows any more: neither the next segment nor a snapshot that is being written. */

@@ -85,9 +85,10 @@ describe('each kind of fault takes effect and ends', () => {
 
   it('disks: a sector of zeros is refused, power goes while a name changes, no space', () => {
     const swarm = { ...BUSY, snapshotEveryEntries: 5 };
-    const kinds = ['powerCutAtName', 'noSpace', 'zeroedSector', 'zeroedSector'] as const;
-    const result = run([...kinds, 'zeroedSector'], { swarm });
+    const kinds = ['powerCutAtName', 'noSpace', 'readError', 'zeroedSector'] as const;
+    const result = run([...kinds, 'zeroedSector', 'zeroedSector'], { swarm });
     expectHits(result, ['powerCutAtName', 'zeroedSectorRefused', 'snapshotWriteFailed']);
+    expectHits(result, ['readFailed']);
   });
 });
 

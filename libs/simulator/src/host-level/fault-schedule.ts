@@ -28,6 +28,7 @@ export const HOST_FAULT_KINDS = [
   'stuckOperation',
   'slowNode',
   'syncError',
+  'readError',
   'noSpace',
   'bitFlip',
   'zeroedSector',

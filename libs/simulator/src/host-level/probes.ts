@@ -20,6 +20,7 @@ export const PROBES = [
   'allPowerCut',
   'startInterrupted',
   'diskErrorStopped',
+  'readFailed',
   'noSpaceRefused',
   'snapshotWriteFailed',
   'operationStuck',
