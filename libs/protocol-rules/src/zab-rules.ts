@@ -96,6 +96,7 @@ export class ZabRules extends RuleSet<ZabMessage, ZabNode> {
   taken(id: NodeId, ready: Ready<ZabMessage>): void {
     const node = this.of(id);
     const { events, committed, records, snapshotToInstall } = ready;
+    if (events.some(({ kind }) => kind === 'elected')) node.newLeaders.clear();
     this.fold(node, records, committed.at(-1)?.index ?? node.announced);
     if (snapshotToInstall !== null) node.announced = snapshotToInstall.index;
     if (committed.length > 0) this.delivers(node, committed.at(-1)?.index ?? 0);
@@ -144,11 +145,15 @@ export class ZabRules extends RuleSet<ZabMessage, ZabNode> {
     });
   }
 
-  /** Z1, Z10, Z13, C11: who may call an epoch its own. */
+  /**
+   * Z1, Z10, Z13, C11: who may call an epoch its own. A prospective leader whose epoch found no
+   * quorum may follow another server in the very same epoch: its promise counts for itself only,
+   * its NEWLEADER says whom it follows.
+   */
   private establishes(node: ZabNode, epoch: number): void {
     node.currentEpoch = epoch;
-    if (node.acceptedFrom !== node.id || node.acceptedEpoch !== epoch) {
-      const end = node.newLeaders.get(epoch);
+    const end = node.newLeaders.get(epoch);
+    if (end !== undefined || node.acceptedFrom !== node.id || node.acceptedEpoch !== epoch) {
       this.must(end === node.memory.last, 'Z13', () => {
         return `server ${node.id} enters epoch ${epoch} at ${node.memory.last}, not at ${end}`;
       });
