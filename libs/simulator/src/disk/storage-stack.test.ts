@@ -57,7 +57,9 @@ describe('crash points of a workload of 200 operations', () => {
 
   it('are noticed where a disk lies about what it synced', () => {
     const lie = { operation: 'sync', path: 'segment', effect: 'lie', times: 1e6 } as const;
-    const prepare = (disk: SimulatedDisk): void => disk.inject(lie);
+    const prepare = (disk: SimulatedDisk): void => {
+      disk.inject(lie);
+    };
     const { failures } = enumerateCrashPoints({ ...SLICE, writeThrough: false, prepare });
     expect(failures.length).toBeGreaterThan(0);
   });

@@ -84,7 +84,7 @@ function slowSync<M>({ node, random, took }: DiskTarget<M>): () => void {
   };
 }
 
-/** One write or sync of the log, or of a snapshot, hangs for seconds, also in the middle of a group (ST-11). */
+/** A write or sync of log or snapshot hangs for seconds, also in the middle of a group (ST-11). */
 function stuckOperation<M>({ cluster, node, random, took }: DiskTarget<M>): () => void {
   const { writeThrough } = cluster.world.swarm;
   return node.disk.inject({
