@@ -181,6 +181,34 @@ describe('faults', () => {
     expect(bench.disk.durableContents('f')).toEqual(ones(512));
   });
 
+  it('a lying write-through write reaches the cache only', () => {
+    const bench = new Bench('lie through');
+    const file = bench.create('f', true);
+    let strikes = 0;
+    const forget = bench.disk.inject({
+      ...{ operation: 'write', effect: 'lie', times: 9 },
+      onStrike: () => strikes++,
+    });
+    expect(bench.code((done) => file.write(0, [ones(512)], done))).toBeNull();
+    expect(bench.disk.contents('f')).toEqual(ones(512));
+    expect(bench.disk.durableContents('f').length).toBe(0);
+    forget();
+    expect(bench.code((done) => file.write(512, [twos(512)], done))).toBeNull();
+    expect([...bench.disk.durableContents('f').subarray(512)]).toEqual([...twos(512)]);
+    expect(strikes).toBe(1);
+  });
+
+  it('bytes at rest can be overwritten, in the cache and on the medium', () => {
+    const bench = new Bench('rot');
+    const file = bench.create('f');
+    bench.code((done) => file.write(0, [ones(512)], done));
+    bench.code((done) => file.sync(done));
+    bench.code((done) => file.write(512, [ones(2)], done));
+    bench.disk.overwrite('f', 510, twos(4));
+    expect([...bench.disk.contents('f').subarray(509)]).toEqual([1, 2, 2, 2, 2]);
+    expect([...bench.disk.durableContents('f').subarray(509)]).toEqual([1, 2, 2]);
+  });
+
   it('a sync does not cover a write that had not ended', () => {
     const bench = new Bench('overlap');
     const file = bench.create('f');
@@ -202,6 +230,9 @@ describe('faults', () => {
     bench.disk.inject({ operation: 'write', effect: 'misdirected', shiftBytes: 5 });
     expect(bench.code((done) => file.write(0, [ones(5)], done))).toBeNull();
     expect([...bench.disk.contents('f')]).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    bench.disk.inject({ operation: 'write', effect: 'misdirected', shiftBytes: -8 });
+    expect(bench.code((done) => file.write(2, [twos(2)], done))).toBeNull();
+    expect([...bench.disk.contents('f')]).toEqual([2, 2, 0, 0, 0, 1, 1, 1, 1, 1]);
   });
 
   it('a quota answers ENOSPC to growth and not to overwriting', () => {
