@@ -54,6 +54,24 @@ describe('a failing disk', () => {
     expect(indexes(harness.open())).toEqual([1, 2]);
   });
 
+  for (const writeThrough of [false, true]) {
+    const how = writeThrough ? ' (write-through)' : '';
+    it(`SIM-04-mutants a failed log closes its file behind the write in flight${how}`, () => {
+      const harness = new WalHarness('closing', { writeThrough });
+      harness.disk.inject({ operation: 'open', path: 'segment-00002', effect: 'error' });
+      const { wal } = harness.open();
+      const order: string[] = [];
+      harness.disk.onEffect = (_number, operation, path) => {
+        if (path.includes('segment-00001')) order.push(operation);
+      };
+      harness.disk.inject({ operation: 'write', effect: 'delay', delayMicros: 5_000 });
+      wal.onFatal(() => order.push('fatal'));
+      wal.append([acceptRecord(1)], true, () => order.push('acknowledged'));
+      expect(harness.close(wal)).toMatchObject({ code: 'WAL_ERR_IO' });
+      expect(order).toEqual(['fatal', 'write', 'close']);
+    });
+  }
+
   it('SIM-02 a process that ends as soon as it is told leaves its mark all the same', () => {
     const harness = new WalHarness('mark', { writeThrough: false });
     harness.disk.delays.readMicros = 200; // Creating the mark takes its time, too.
