@@ -49,6 +49,8 @@ export class DiskWal implements Wal {
   private marked: boolean;
   private writing = false;
   private syncing = false;
+  /** Operations on the log's file that were handed to the disk and have not ended. */
+  private fileOperations = 0;
   private syncWanted: (() => void)[] = [];
   private rollQueued = false;
   private checkpointSource: (() => readonly WalRecord[]) | null = null;
@@ -59,6 +61,7 @@ export class DiskWal implements Wal {
   private marking = false;
   private fatalHandler: ((error: WalError) => void) | null = null;
   private closeDone: ((error: WalError | null) => void) | null = null;
+  private lettingGo = false;
   private readonly counts = {
     batches: 0,
     records: 0,
@@ -286,18 +289,28 @@ export class DiskWal implements Wal {
     current.fileBytes = Math.max(current.fileBytes, this.offset);
     current.highestIndex = Math.max(current.highestIndex, group.highestIndex);
     const parts = gather(group.parts, group.bytes, this.buffer);
+    this.fileOperations++;
     this.file.write(at, parts, (error) => {
-      if (error !== null) return this.failDisk(error);
+      if (this.endedBadly(error)) return;
       if (!this.syncsGroups || this.state.writeThrough) return this.endGroup(group, startedAt);
+      this.fileOperations++;
       this.file.sync((syncError) => {
-        if (syncError !== null) return this.failDisk(syncError);
+        if (this.endedBadly(syncError)) return;
         this.endGroup(group, startedAt);
       });
     });
   }
 
+  /** An operation on the log's file ended; true when the log has failed, with it or before. */
+  private endedBadly(error: DiskError | null): boolean {
+    this.fileOperations--;
+    if (error !== null) this.failDisk(error);
+    if (this.phase !== 'failed') return false;
+    this.letGo();
+    return true;
+  }
+
   private endGroup(group: EncodedGroup, startedAt: Instant): void {
-    if (this.phase === 'failed') return;
     const { counts } = this;
     const micros = this.state.clock.now() - startedAt;
     counts.groups++;
@@ -335,9 +348,9 @@ export class DiskWal implements Wal {
     this.syncWanted = [];
     this.syncing = true;
     const covered = this.writtenThrough;
+    this.fileOperations++;
     this.file.sync((error) => {
-      if (error !== null) return this.failDisk(error);
-      if (this.phase === 'failed') return;
+      if (this.endedBadly(error)) return;
       this.syncing = false;
       this.counts.syncs++;
       this.durableThrough = Math.max(this.durableThrough, covered);
@@ -384,10 +397,16 @@ export class DiskWal implements Wal {
     }
   }
 
+  /**
+   * Closes the file, never under an operation in flight: the number of a closed descriptor may be
+   * another file's by the time that it is carried out.
+   */
   private letGo(): void {
     const done = this.closeDone;
+    if (done === null || this.lettingGo || this.fileOperations > 0) return;
+    this.lettingGo = true;
     this.supply.stop(() => {
-      this.file.close(() => done?.(this.fatal));
+      this.file.close(() => done(this.fatal));
     });
   }
 
@@ -405,7 +424,7 @@ export class DiskWal implements Wal {
     this.periodicTimer?.();
     this.acknowledgements.clear();
     this.pending.drain();
-    if (this.closeDone !== null) this.letGo();
+    this.letGo();
     this.state.clock.defer(() => this.reportFatal());
   }
 
