@@ -73,20 +73,80 @@ export async function runScripts(
   return { passed, failed, detail: failures[0]?.fullName ?? broken.slice(0, 2000) };
 }
 
-/** Searches by the seeds from `first` to `last` in the copy, as it stands, within `budgetMs`. */
-export async function searchBySeeds(
+/** Seeds in order, both ends included. */
+export interface SeedRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * Searches by seeds in the copy, mutant in, within `budgetMs`; the copy comes back without it. A
+ * seed that fails without the mutant too proves nothing: it is named on the error stream and the
+ * search goes on behind it.
+ */
+export async function searchMutant(
   copy: WorkspaceCopy,
-  target: MutantTarget,
-  seeds: { readonly first: number; readonly last: number },
+  mutant: Mutant,
+  seeds: SeedRange,
   budgetMs: number,
 ): Promise<SearchOutcome> {
+  const { target } = mutant;
+  const endsAtMs = Date.now() + budgetMs;
+  const clean = await cleanSearch(copy, target);
+  copy.apply(mutant);
+  const patched = await bundleSearch(copy, target, 'patched');
+  copy.revert();
+  for (let first = seeds.first; ; ) {
+    const leftMs = Math.max(1, endsAtMs - Date.now());
+    const found = await runSearch(copy, patched, target, { first, last: seeds.last }, leftMs);
+    if (found.seed === null) return found;
+    const alone = { first: found.seed, last: found.seed };
+    const healthy = await runSearch(copy, clean, target, alone, SEED_SILENCE_MS);
+    if (healthy.seed === null && healthy.seedsTried === found.seed) return found;
+    console.error(`seed ${found.seed} of ${target} fails without a mutant: ${healthy.detail}`);
+    first = found.seed + 1;
+    if (first > seeds.last) return { seed: null, seedsTried: seeds.last, detail: '' };
+  }
+}
+
+/** Searches by seeds in the copy as it stands, no mutant in. */
+export async function searchClean(
+  copy: WorkspaceCopy,
+  target: MutantTarget,
+  seeds: SeedRange,
+  budgetMs: number,
+): Promise<SearchOutcome> {
+  return runSearch(copy, await cleanSearch(copy, target), target, seeds, budgetMs);
+}
+
+/** The bundled search over sources without a mutant, made once a copy. */
+async function cleanSearch(copy: WorkspaceCopy, target: MutantTarget): Promise<string> {
+  const built = join(copy.root, `clean-${SEARCHES[target]}`);
+  return existsSync(built) ? built : bundleSearch(copy, target, 'clean');
+}
+
+async function bundleSearch(
+  copy: WorkspaceCopy,
+  target: MutantTarget,
+  prefix: 'clean' | 'patched',
+): Promise<string> {
   const bin = join(copy.root, 'libs/simulator/bin');
-  const built = join(copy.root, `search-${target}.mjs`);
+  const built = join(copy.root, `${prefix}-${SEARCHES[target]}`);
   const bundled = await runNode(join(bin, 'bundle.mjs'), [join(bin, SEARCHES[target]), built], {
     cwd: copy.root,
     silenceMs: SEED_SILENCE_MS,
   });
   if (bundled.code !== 0) throw new Error(`the search does not compile: ${bundled.output}`);
+  return built;
+}
+
+async function runSearch(
+  copy: WorkspaceCopy,
+  program: string,
+  target: MutantTarget,
+  seeds: SeedRange,
+  budgetMs: number,
+): Promise<SearchOutcome> {
   let tried = seeds.first - 1;
   let seed: number | null = null;
   let detail = '';
@@ -101,7 +161,7 @@ export async function searchBySeeds(
   };
   const args = ['--target', target, '--first', String(seeds.first), '--last', String(seeds.last)];
   args.push('--budget-ms', String(budgetMs));
-  const end = await runNode(built, args, { cwd: copy.root, silenceMs: SEED_SILENCE_MS, line });
+  const end = await runNode(program, args, { cwd: copy.root, silenceMs: SEED_SILENCE_MS, line });
   if (end.silent) return { seed: tried, seedsTried: tried, detail: 'the run never ended' };
   if (end.code !== 0) throw new Error(`the search broke down: ${end.output.slice(-2000)}`);
   return { seed, seedsTried: tried, detail };
@@ -130,16 +190,18 @@ export async function searchSmallScope(
 }
 
 /** What must be equal for an old verdict of a mutant's script, or of its search, to hold. */
-export function fingerprintTexts(root: string, mutant: Mutant): { script: string; search: string } {
+export async function fingerprintTexts(
+  copy: WorkspaceCopy,
+  mutant: Mutant,
+): Promise<{ script: string; search: string }> {
   const { file, find, replace, script, target } = mutant;
-  const patch = [file, find, replace, readFileSync(join(root, file), 'utf8')];
-  const programs = [SEARCHES[target], 'message-checks.mjs', 'search-arguments.mjs'];
-  const search = programs.map((name) => {
-    return readFileSync(join(root, 'libs/simulator/bin', name), 'utf8');
-  });
-  const tests = [JSON.stringify(script), readFileSync(join(root, script.file), 'utf8')];
+  const patch = [file, find, replace];
+  const read = (path: string): string => readFileSync(join(copy.root, path), 'utf8');
+  // The bundle holds every source that the search runs, product and simulator alike.
+  const search = readFileSync(await cleanSearch(copy, target), 'utf8');
+  const [program = ''] = search.split('//# sourceMappingURL=');
   return {
-    script: [...patch, ...tests].join('\n'),
-    search: [...patch, ...search].join('\n'),
+    script: [...patch, read(file), JSON.stringify(script), read(script.file)].join('\n'),
+    search: [...patch, program.replaceAll(copy.root, '')].join('\n'),
   };
 }

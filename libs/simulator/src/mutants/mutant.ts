@@ -13,6 +13,11 @@ export const MUTANT_TARGETS = [
 /** One of {@link MUTANT_TARGETS}. */
 export type MutantTarget = (typeof MUTANT_TARGETS)[number];
 
+/** True for the consensus engines, which share one search and the exploration of small scopes. */
+export function isEngineTarget(target: MutantTarget): boolean {
+  return target === 'raft' || target === 'multi-paxos' || target === 'zab';
+}
+
 /** A change of one source file, kept as data: `find` must stand in it exactly once. */
 export interface SourcePatch {
   readonly id: string;

@@ -1,113 +1,80 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { join } from 'node:path';
 import { ALL_MUTANTS } from './all-mutants.ts';
-import { fingerprintTexts, runScripts, searchBySeeds, searchSmallScope } from './kill-mutant.ts';
-import type { Mutant } from './mutant.ts';
-import { fingerprintOf, type MutantRow, readRows, writeResults } from './results-file.ts';
+import { currentCommit } from './changed-since.ts';
+import {
+  fingerprintTexts,
+  runScripts,
+  type SearchOutcome,
+  searchClean,
+  searchMutant,
+  searchSmallScope,
+} from './kill-mutant.ts';
+import { isEngineTarget, type Mutant } from './mutant.ts';
+import { type MutantsSettings, readSettings } from './mutants-settings.ts';
+import { fingerprintOf, type MutantRow, readRows, tally, writeResults } from './results-file.ts';
 import { WorkspaceCopy } from './workspace-copy.ts';
 
-/** Random runs for each mutant, the same for all engines. */
-const SEEDS_MAX = 2_000;
-/** Distinct states explored for each engine mutant. */
-const STATES_MAX = 150_000;
-const ENGINES: ReadonlySet<string> = new Set(['raft', 'multi-paxos', 'zab']);
-const JOBS_MAX = 16;
 /** Seeds that must find nothing where nothing is planted. */
 const GREEN_SEEDS = 30;
 const GREEN_BUDGET_MS = 120_000;
-
-interface Settings {
-  readonly workspace: string;
-  readonly mutants: readonly Mutant[];
-  readonly stages: ReadonlySet<string>;
-  readonly seedsMax: number;
-  readonly statesMax: number;
-  readonly jobs: number;
-  /** When no further mutant is begun, by the process's clock. */
-  readonly endsAtMs: number;
-  readonly path: string;
-  readonly fresh: boolean;
-}
+const NOT_SEARCHED: SearchOutcome = { seed: null, seedsTried: 0, detail: '' };
 
 /** `nx run simulator:mutants`: the exit code is 0 when every mutant was killed by its script. */
 export async function mutantsMain(workspace: string, argv: readonly string[]): Promise<number> {
   const settings = readSettings(workspace, argv);
-  const known = new Map(settings.fresh ? [] : readRows(settings.path).map((row) => [row.id, row]));
-  const queue = [...settings.mutants];
+  const { path, fresh, mutants } = settings;
+  const known = new Map(
+    path === null || fresh ? [] : readRows(path).map((row): [string, MutantRow] => [row.id, row]),
+  );
   const folder = mkdtempSync(join(tmpdir(), 'quorate-mutants-'));
-  const copies = Array.from({ length: settings.jobs }, (_, job) => {
-    return new WorkspaceCopy(workspace, join(folder, `job-${job}`));
-  });
-  const first = copies[0];
-  if (first === undefined) return 64;
-  let misfits = 0;
   try {
-    for (const mutant of settings.mutants) first.apply(mutant); // A misfit ends the run by name.
-    first.revert();
-    if (settings.stages.has('green') && !(await isGreen(first, settings))) return 1;
-    const work = async (copy: WorkspaceCopy): Promise<void> => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        if (Date.now() >= settings.endsAtMs) return;
-        const row = await judge(copy, next, known.get(next.id), settings);
-        known.set(row.id, row);
-        writeResults(settings.path, ordered(known), settings.seedsMax);
-      }
-    };
-    await Promise.all(copies.map(work));
+    const copies = Array.from({ length: settings.jobs }, (_, job) => {
+      return new WorkspaceCopy(workspace, join(folder, `job-${job}`));
+    });
+    if (!(await isSound(copies[0] as WorkspaceCopy, settings))) return 1;
+    await judgeAll(copies, known, settings);
   } catch (error) {
-    misfits++;
     console.error(String(error));
+    return 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const complete = report(ordered(known), settings);
-  return misfits === 0 && complete ? 0 : 1;
+  const judged = new Set(mutants.map(({ id }) => id));
+  const rows = ordered(known);
+  report(rows, settings);
+  return rows.every((row) => row.killedByScript || !judged.has(row.id)) ? 0 : 1;
 }
 
-function readSettings(workspace: string, argv: readonly string[]): Settings {
-  const { values } = parseArgs({
-    args: argv.filter((arg) => arg !== '--'),
-    options: {
-      only: { type: 'string' },
-      target: { type: 'string' },
-      seeds: { type: 'string' },
-      states: { type: 'string' },
-      budget: { type: 'string' },
-      jobs: { type: 'string' },
-      stages: { type: 'string' },
-      out: { type: 'string' },
-      fresh: { type: 'boolean' },
-    },
-  });
-  const only = values.only?.split(',');
-  const targets = values.target?.split(',');
-  const mutants = ALL_MUTANTS.filter(
-    ({ id, target }) => (only?.includes(id) ?? true) && (targets?.includes(target) ?? true),
-  );
-  if (mutants.length === 0) throw new RangeError(`no mutant is called ${values.only}`);
-  return {
-    workspace,
-    mutants,
-    stages: new Set((values.stages ?? 'green,script,seeds,small-scope').split(',')),
-    seedsMax: Number(values.seeds ?? SEEDS_MAX),
-    statesMax: Number(values.states ?? STATES_MAX),
-    jobs: Math.min(JOBS_MAX, Math.max(1, Number(values.jobs ?? 1))),
-    endsAtMs: Date.now() + budgetMs(values.budget ?? '600m'),
-    path: resolve(workspace, values.out ?? 'results/mutants.json'),
-    fresh: values.fresh ?? false,
+/** Every patch fits, or the misfit ends the run by name; and what must be green is green. */
+async function isSound(copy: WorkspaceCopy, settings: MutantsSettings): Promise<boolean> {
+  for (const mutant of settings.mutants) copy.apply(mutant);
+  copy.revert();
+  if (!settings.stages.has('green') || settings.mutants.length === 0) return true;
+  return isGreen(copy, settings);
+}
+
+async function judgeAll(
+  copies: readonly WorkspaceCopy[],
+  known: Map<string, MutantRow>,
+  settings: MutantsSettings,
+): Promise<void> {
+  const queue = [...settings.mutants];
+  const commit = currentCommit(settings.workspace);
+  const work = async (copy: WorkspaceCopy): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      if (Date.now() >= settings.endsAtMs) return;
+      const row = await judge(copy, next, known.get(next.id), settings);
+      known.set(row.id, { ...row, commit });
+      if (settings.path !== null) writeResults(settings.path, ordered(known), settings.seedsMax);
+    }
   };
-}
-
-function budgetMs(text: string): number {
-  const found = /^(\d+)(s|m)$/.exec(text);
-  if (found === null) throw new RangeError(`--budget "${text}" is not like 90s or 10m`);
-  return Number(found[1]) * (found[2] === 'm' ? 60_000 : 1_000);
+  await Promise.all(copies.map(work));
 }
 
 /** Without any mutant all scripts and searches must pass, or a kill would prove nothing. */
-async function isGreen(copy: WorkspaceCopy, settings: Settings): Promise<boolean> {
+async function isGreen(copy: WorkspaceCopy, settings: MutantsSettings): Promise<boolean> {
   const scripts = settings.mutants.map(({ script }) => script);
   const { passed, failed, detail } = await runScripts(copy, scripts);
   console.log(`without a mutant: ${passed} tests passed, ${failed} failed`);
@@ -115,9 +82,10 @@ async function isGreen(copy: WorkspaceCopy, settings: Settings): Promise<boolean
     console.error(`the suite is not green without a mutant: ${detail}`);
     return false;
   }
+  if (!settings.stages.has('seeds')) return true;
   for (const target of new Set(settings.mutants.map((mutant) => mutant.target))) {
     const seeds = { first: 1, last: Math.min(GREEN_SEEDS, settings.seedsMax) };
-    const found = await searchBySeeds(copy, target, seeds, GREEN_BUDGET_MS);
+    const found = await searchClean(copy, target, seeds, GREEN_BUDGET_MS);
     if (found.seed === null) continue;
     console.error(`without a mutant, seed ${found.seed} of ${target} fails: ${found.detail}`);
     return false;
@@ -129,37 +97,32 @@ async function judge(
   copy: WorkspaceCopy,
   mutant: Mutant,
   before: MutantRow | undefined,
-  settings: Settings,
-): Promise<MutantRow> {
-  const { stages, seedsMax } = settings;
-  const texts = fingerprintTexts(copy.root, mutant);
+  settings: MutantsSettings,
+): Promise<Omit<MutantRow, 'commit'>> {
+  const { stages } = settings;
+  const texts = await fingerprintTexts(copy, mutant);
   const scriptFingerprint = fingerprintOf(texts.script);
   const searchFingerprint = fingerprintOf(texts.search);
-  const oldScript = before?.scriptFingerprint === scriptFingerprint ? before : null;
-  const oldSearch = before?.searchFingerprint === searchFingerprint ? before : null;
-  copy.apply(mutant);
+  const oldScript = before?.scriptFingerprint === scriptFingerprint ? before : undefined;
+  const oldSearch = before?.searchFingerprint === searchFingerprint ? before : undefined;
   const by = { script: oldScript?.killedByScript ?? false, detail: oldScript?.scriptDetail ?? '' };
   if (!by.script && stages.has('script')) {
+    copy.apply(mutant);
     const outcome = await runScripts(copy, [mutant.script]);
+    copy.revert();
     by.script = outcome.failed > 0;
     by.detail = outcome.detail;
   }
-  let found = {
-    seed: oldSearch?.killedBySeed ?? null,
-    seedsTried: oldSearch?.seedsTried ?? 0,
-    detail: oldSearch?.seedDetail ?? '',
-  };
-  if (found.seed === null && found.seedsTried < seedsMax && stages.has('seeds')) {
-    const leftMs = Math.max(1, settings.endsAtMs - Date.now());
-    const seeds = { first: found.seedsTried + 1, last: seedsMax };
-    found = await searchBySeeds(copy, mutant.target, seeds, leftMs);
-  }
+  const found = stages.has('seeds')
+    ? await searchFrom(copy, mutant, { before, holds: oldSearch !== undefined }, settings)
+    : outcomeOf(oldSearch);
   let scope = oldSearch?.killedBySmallScope ?? null;
-  if (scope === null && stages.has('small-scope') && ENGINES.has(mutant.target)) {
+  if (scope === null && stages.has('small-scope') && isEngineTarget(mutant.target)) {
+    copy.apply(mutant);
     scope = await searchSmallScope(copy, mutant.target, settings.statesMax);
+    copy.revert();
   }
-  copy.revert();
-  const row: MutantRow = {
+  const row = {
     id: mutant.id,
     target: mutant.target,
     bug: mutant.bug,
@@ -174,16 +137,48 @@ async function judge(
     scriptFingerprint,
     searchFingerprint,
   };
-  console.log(lineOf(row));
+  console.log(lineOf(row, stages));
   return row;
 }
 
-function lineOf(row: MutantRow): string {
-  const script = row.killedByScript ? 'killed by script' : 'SURVIVES ITS SCRIPT';
-  const seed =
-    row.killedBySeed === null ? `no seed of ${row.seedsTried}` : `seed ${row.killedBySeed}`;
-  const scope = row.killedBySmallScope === null ? '' : ', small scope';
-  return `${row.id}: ${script}, ${seed}${scope}`;
+/**
+ * Goes on where an old verdict ended. When product or search changed since, the verdict of a
+ * survivor is worth nothing; a kill is tried again by its own seed first, which is one run instead
+ * of as many as lie before it.
+ */
+async function searchFrom(
+  copy: WorkspaceCopy,
+  mutant: Mutant,
+  old: { readonly before: MutantRow | undefined; readonly holds: boolean },
+  settings: MutantsSettings,
+): Promise<SearchOutcome> {
+  const { seedsMax, mutantBudgetMs, endsAtMs } = settings;
+  const before = outcomeOf(old.before);
+  const leftMs = Math.max(1, Math.min(mutantBudgetMs, endsAtMs - Date.now()));
+  if (before.seed !== null && before.seed <= seedsMax && !old.holds) {
+    const again = { first: before.seed, last: before.seed };
+    const found = await searchMutant(copy, mutant, again, leftMs);
+    if (found.seed !== null) return found;
+  }
+  const start = old.holds ? before : NOT_SEARCHED;
+  if (start.seed !== null || start.seedsTried >= seedsMax) return start;
+  const seeds = { first: start.seedsTried + 1, last: seedsMax };
+  return searchMutant(copy, mutant, seeds, leftMs);
+}
+
+function outcomeOf(row: MutantRow | undefined): SearchOutcome {
+  if (row === undefined) return NOT_SEARCHED;
+  return { seed: row.killedBySeed, seedsTried: row.seedsTried, detail: row.seedDetail };
+}
+
+function lineOf(row: Omit<MutantRow, 'commit'>, stages: MutantsSettings['stages']): string {
+  const parts: string[] = [];
+  if (row.killedByScript) parts.push('killed by script');
+  else if (stages.has('script')) parts.push('SURVIVES ITS SCRIPT');
+  if (row.killedBySeed !== null) parts.push(`seed ${row.killedBySeed}: ${row.seedDetail}`);
+  else if (stages.has('seeds')) parts.push(`no seed of ${row.seedsTried}`);
+  if (row.killedBySmallScope !== null) parts.push('small scope');
+  return `${row.id}: ${parts.join(', ')}`;
 }
 
 /** In the order of the list; rows of mutants that are gone are dropped. */
@@ -191,15 +186,22 @@ function ordered(rows: ReadonlyMap<string, MutantRow>): MutantRow[] {
   return ALL_MUTANTS.map(({ id }) => rows.get(id)).filter((row) => row !== undefined);
 }
 
-function report(rows: readonly MutantRow[], settings: Settings): boolean {
-  const results = writeResults(settings.path, rows, settings.seedsMax);
-  const survivors = rows.filter((row) => !row.killedByScript).map(({ id }) => id);
-  console.log(
-    `${results.mutants} of ${ALL_MUTANTS.length} mutants judged: ` +
-      `${results.killedByScriptPercent} % killed by script, ` +
-      `${results.killedBySeedPercent} % by random search within ${settings.seedsMax} seeds, ` +
-      `${results.killedBySmallScope} by small scope`,
-  );
-  if (survivors.length > 0) console.log(`survive their script: ${survivors.join(', ')}`);
-  return survivors.length === 0;
+function report(rows: readonly MutantRow[], settings: MutantsSettings): void {
+  const results = tally(rows, settings.seedsMax);
+  const { stages } = settings;
+  const parts = [`${results.mutants} of ${ALL_MUTANTS.length} mutants judged`];
+  parts.push(`${results.killedByScriptPercent} % killed by script`);
+  parts.push(`${results.killedBySeedPercent} % by random search within ${settings.seedsMax} seeds`);
+  parts.push(`${results.killedBySmallScope} by small scope`);
+  console.log(parts.join(', '));
+  const names = (survive: (row: MutantRow) => boolean): string => {
+    return rows
+      .filter(survive)
+      .map(({ id }) => id)
+      .join(', ');
+  };
+  const script = names((row) => !row.killedByScript);
+  const seeds = names((row) => row.killedBySeed === null);
+  if (script !== '' && stages.has('script')) console.log(`survive their script: ${script}`);
+  if (seeds !== '' && stages.has('seeds')) console.log(`survive the seeds: ${seeds}`);
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { MutantTarget } from './mutant.ts';
+import { MUTANT_TARGETS, type MutantTarget } from './mutant.ts';
 
 /** The verdict on one mutant: a row of `results/mutants.json`. */
 export interface MutantRow {
@@ -14,7 +14,11 @@ export interface MutantRow {
   readonly killedByScript: boolean;
   /** The first failed test. */
   readonly scriptDetail: string;
-  /** The first seed whose random run noticed; null when none of `seedsTried` did. */
+  /**
+   * The seed whose random run noticed and without the mutant passes: the first when it was found;
+   * after a change of product or search the same seed is tried before the others. Null when none
+   * of `seedsTried` did.
+   */
   readonly killedBySeed: number | null;
   readonly seedsTried: number;
   readonly seedDetail: string;
@@ -22,17 +26,24 @@ export interface MutantRow {
   readonly killedBySmallScope: string | null;
   /** Of the patch, the patched source and its script: the script's verdict holds while equal. */
   readonly scriptFingerprint: string;
-  /** Of the patch, the patched source and the search: the same for the verdicts of searches. */
+  /** Of the patch and of every source that the search runs: the same for verdicts of searches. */
   readonly searchFingerprint: string;
+  /** The commit on which the mutant was last judged, with `+` for changes not yet committed. */
+  readonly commit: string;
 }
 
-/** The whole file. */
-export interface MutantResults {
-  readonly seedsMax: number;
+/** The share of mutants killed, of one target or of all. */
+export interface KillShares {
   readonly mutants: number;
   readonly killedByScriptPercent: number;
   readonly killedBySeedPercent: number;
   readonly killedBySmallScope: number;
+}
+
+/** The whole file. */
+export interface MutantResults extends KillShares {
+  readonly seedsMax: number;
+  readonly targets: Readonly<Partial<Record<MutantTarget, KillShares>>>;
   readonly rows: readonly MutantRow[];
 }
 
@@ -47,23 +58,29 @@ export function readRows(path: string): MutantRow[] {
   return [...(JSON.parse(readFileSync(path, 'utf8')) as MutantResults).rows];
 }
 
-/** Counts the rows and writes the file. */
-export function writeResults(
-  path: string,
-  rows: readonly MutantRow[],
-  seedsMax: number,
-): MutantResults {
-  const percent = (killed: number): number =>
-    rows.length === 0 ? 0 : Math.round((1000 * killed) / rows.length) / 10;
-  const results: MutantResults = {
-    seedsMax,
+/** Counts the rows, in total and for each target. */
+export function tally(rows: readonly MutantRow[], seedsMax: number): MutantResults {
+  const targets = MUTANT_TARGETS.map((target): [MutantTarget, MutantRow[]] => {
+    return [target, rows.filter((row) => row.target === target)];
+  });
+  const judged = targets.filter(([, of]) => of.length > 0).map(([name, of]) => [name, shares(of)]);
+  return { seedsMax, ...shares(rows), targets: Object.fromEntries(judged), rows };
+}
+
+function shares(rows: readonly MutantRow[]): KillShares {
+  const percent = (killed: number): number => {
+    return rows.length === 0 ? 0 : Math.round((1000 * killed) / rows.length) / 10;
+  };
+  return {
     mutants: rows.length,
     killedByScriptPercent: percent(rows.filter((row) => row.killedByScript).length),
     killedBySeedPercent: percent(rows.filter((row) => row.killedBySeed !== null).length),
     killedBySmallScope: rows.filter((row) => row.killedBySmallScope !== null).length,
-    rows,
   };
+}
+
+/** Writes the file that {@link readRows} reads. */
+export function writeResults(path: string, rows: readonly MutantRow[], seedsMax: number): void {
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${JSON.stringify(results, null, 2)}\n`);
-  return results;
+  writeFileSync(path, `${JSON.stringify(tally(rows, seedsMax), null, 2)}\n`);
 }

@@ -19,14 +19,8 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     target: 'wal',
     bug: 'a failed fsync is taken for a good one (ST-05, S5)',
     file: `${WAL}/disk-wal.ts`,
-    find: lines(
-      '        if (syncError !== null) return this.failDisk(syncError);',
-      '        this.endGroup(group, startedAt);',
-    ),
-    replace: lines(
-      '        if (syncError !== null) this.counts.syncs++;',
-      '        this.endGroup(group, startedAt);',
-    ),
+    find: 'if (this.endedBadly(syncError)) return;',
+    replace: 'if (this.endedBadly(null)) return;',
     script: { file: `${WAL}/faults.test.ts`, test: 'ST-05' },
   },
   {
