@@ -18,7 +18,7 @@ import { Learner } from './learner.ts';
 import type { PromiseChunk } from './messages.ts';
 import { Phase1 } from './phase-1.ts';
 import { Phase2 } from './phase-2.ts';
-import { LeaderReads } from './reads.ts';
+import { FollowerReads, LeaderReads } from './reads.ts';
 import { acceptRecord } from './records.ts';
 import { SlotWindow } from './slots.ts';
 import { VoterSet } from './voters.ts';
@@ -124,5 +124,36 @@ describe('Multi-Paxos: promises that are kept', () => {
     expect(context.outbox.take([]).readStates).toEqual([]);
     reads.confirmed(own);
     expect(context.outbox.take([]).readStates).toEqual([{ ticket: 7, index: 3 }]);
+  });
+
+  it('SIM-06-mutants: an answer that takes longer than a repetition is an answer', () => {
+    const context = contextOf();
+    const reads = new FollowerReads(context);
+    const leader = b(5, 2);
+    const asked: number[] = [];
+    const send = (): void => {
+      reads.send(leader);
+      for (const { message } of context.outbox.take([]).messages) {
+        if (message.kind === 'readRequest') asked.push(message.request);
+      }
+    };
+    reads.ask(ticket(7));
+    send();
+    reads.ask(ticket(8));
+    send();
+    context.now = instant(context.config.heartbeatMicros);
+    reads.retry();
+    expect(reads.asking).toBe(true);
+    send();
+    expect(asked).toHaveLength(3);
+    // The second request was sent behind the first: its answer is new enough for both.
+    const reply = { kind: 'readReply', ballot: leader, request: asked[1] ?? 0 } as const;
+    expect(reads.onReply({ ...reply, slot: 4 })).toBe(null);
+    const { readStates } = context.outbox.take([]);
+    expect(readStates).toEqual([
+      { ticket: 7, index: 4 },
+      { ticket: 8, index: 4 },
+    ]);
+    expect(reads.retryAt).toBe(Number.MAX_SAFE_INTEGER);
   });
 });

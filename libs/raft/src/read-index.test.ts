@@ -1,6 +1,7 @@
-import { DEFAULT_TIMING, type ReadLevel, type Ticket } from '@quorate/consensus';
+import { DEFAULT_TIMING, nodeId, type ReadLevel, type Ticket } from '@quorate/consensus';
 import { describe, expect, it } from 'vitest';
 import { HandDriven } from './hand-driven.ts';
+import type { RaftMessage } from './messages.ts';
 
 const beat = DEFAULT_TIMING.heartbeatMicros;
 const read = (
@@ -72,6 +73,25 @@ describe('thesis, section 6.4: reads', () => {
     cluster.pass(2, beat);
     cluster.settle();
     expect(served(cluster, 2)).toBe('8@2 9@2');
+  });
+
+  it('SIM-05-mutants: an ask that is answered when it is to be repeated is over', () => {
+    const cluster = new HandDriven(3);
+    cluster.elect(1);
+    read(cluster, 2, 8);
+    cluster.deliver(...cluster.pick(({ from }) => from === 2));
+    cluster.deliver(...cluster.pick(({ to }) => to === 3));
+    cluster.deliver(...cluster.pick(({ from }) => from === 3));
+    const [answer] = cluster.pick(({ message }) => message.kind === 'readIndexResponse');
+    const engine = cluster.engine(2);
+    const repeatAt = engine.nextDeadline();
+    // A new session repeats the ask, and brings its answer in the same turn.
+    engine.peerConnected(nodeId(1));
+    engine.step(nodeId(1), answer?.message as RaftMessage);
+    cluster.take(2);
+    expect(served(cluster, 2)).toBe('8@1');
+    expect(cluster.pick(({ message }) => message.kind === 'readIndex')).toEqual([]);
+    expect(engine.nextDeadline()).toBeGreaterThan(repeatAt as number);
   });
 
   it('are abandoned when the leader changes or is doubted', () => {
