@@ -118,7 +118,9 @@ const REQUEST_SPACING = 2 ** 16;
 
 /**
  * Reads asked at a follower: it asks its leader for an index, one request for all tickets of a
- * turn. Request numbers start at a random place, so that an answer to an earlier incarnation of
+ * turn. The leader fixes the index when a request comes, so an answer is new enough for every
+ * request sent before the one it names: a repetition of the newest stands for all, and an answer
+ * that takes longer than a repetition counts all the same. Request numbers start at a random place, so that an answer to an earlier incarnation of
  * this replica is not taken for a fresh one.
  */
 export class FollowerReads {
@@ -128,6 +130,7 @@ export class FollowerReads {
   private pendingCount = 0;
   private nextRequest: number;
   private leader: Ballot | null = null;
+  private repeats = false;
   /** When the requests on their way count as lost. */
   retryAt: number = NEVER;
 
@@ -138,7 +141,7 @@ export class FollowerReads {
 
   /** True when a request waits to be sent. */
   get asking(): boolean {
-    return this.unasked.length > 0;
+    return this.unasked.length > 0 || this.repeats;
   }
 
   /** Takes a read; false when too many wait. */
@@ -149,34 +152,42 @@ export class FollowerReads {
     return true;
   }
 
-  /** Sends one request for everything that was asked since the last one. */
+  /** Sends one request for everything that was asked since the last one, or the last one again. */
   send(leader: Ballot | null): void {
-    if (this.unasked.length === 0 || leader === null || leader.node === 0) return;
-    const request = this.nextRequest++;
+    if (!this.asking || leader === null || leader.node === 0) return;
     this.leader = leader;
-    this.asked.set(request, this.unasked);
-    this.unasked = [];
+    if (this.unasked.length > 0) {
+      this.asked.set(this.nextRequest++, this.unasked);
+      this.unasked = [];
+    }
+    this.repeats = false;
+    const request = this.nextRequest - 1;
     this.retryAt = this.context.now + this.context.config.heartbeatMicros;
     this.context.outbox.send([leader.node], { kind: 'readRequest', ballot: leader, request });
   }
 
-  /** Counts requests on their way as lost and asks anew for all of them at once. */
+  /** Repeats the newest request when none of those on their way was answered in time. */
   retry(): void {
     if (this.retryAt > this.context.now) return;
     this.retryAt = NEVER;
-    for (const tickets of this.asked.values()) this.unasked.push(...tickets);
-    this.asked.clear();
+    this.repeats = this.asked.size > 0;
   }
 
   /** Takes an answer; why it was ignored, or null. */
   onReply(message: ReadReply): string | null {
-    const tickets = this.asked.get(message.request);
-    if (tickets === undefined || this.leader === null) return 'read reply not asked for';
+    const known = this.asked.has(message.request);
+    if (!known || this.leader === null) return 'read reply not asked for';
     if (!sameBallot(message.ballot, this.leader)) return 'read reply of another ballot';
-    this.asked.delete(message.request);
-    if (this.asked.size === 0) this.retryAt = NEVER;
-    this.pendingCount -= tickets.length;
-    for (const ticket of tickets) this.context.outbox.readState(ticket, message.slot);
+    for (const [request, tickets] of this.asked) {
+      if (request > message.request) break;
+      this.asked.delete(request);
+      this.pendingCount -= tickets.length;
+      for (const ticket of tickets) this.context.outbox.readState(ticket, message.slot);
+    }
+    if (this.asked.size === 0) {
+      this.retryAt = NEVER;
+      this.repeats = false;
+    }
     return null;
   }
 
@@ -189,6 +200,7 @@ export class FollowerReads {
     this.asked.clear();
     this.unasked = [];
     this.pendingCount = 0;
+    this.repeats = false;
     this.retryAt = NEVER;
   }
 }

@@ -165,7 +165,9 @@ export class FollowerReads {
     }
     if (done === 0) this.core.ignore(from, 'answer to no read');
     else this.asks = this.asks.slice(done);
-    if (this.asks.length === 0) this.repeatAt = null;
+    if (this.asks.length > 0) return;
+    this.repeatDue = false;
+    this.repeatAt = null;
   }
 
   /** The leader changed: it may answer with an index that misses what the next one commits. */
