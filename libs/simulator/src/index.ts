@@ -15,6 +15,7 @@ export { type Batch, DurableLog } from './engine-level/durable-log.ts';
 export { EngineHost, type HostEnvironment, type HostOptions } from './engine-level/engine-host.ts';
 export { type Fail, GhostState } from './engine-level/ghost-state.ts';
 export { entryKey, type MachineImage, MemoryMachine } from './engine-level/memory-machine.ts';
+export { drawEngineSwarm, type EngineSwarm } from './engine-swarm.ts';
 export { EventQueue } from './event-queue.ts';
 export { SimulationFailure } from './failure.ts';
 export { CausalTrace, nodeName, SHIVIZ_PARSER } from './host-level/causal-trace.ts';

@@ -34,6 +34,11 @@ export type Channels = 'fifo' | 'lossy';
 /** The network of a simulated cluster. */
 export interface NetworkOptions extends LinkSettings {
   readonly channels: Channels;
+  /**
+   * How much later than the message a duplicate may come; 0 sends both at once. It may outlive
+   * crashes and elections. Never on FIFO channels.
+   */
+  readonly replayMaxMicros: number;
   /** A session whose link is cut ends after a time drawn from [0, this], unless it mends first. */
   readonly sessionTimeoutMicros: number;
   /** From the end of a session to the next attempt to open one. */
@@ -109,6 +114,7 @@ export const DEFAULT_NETWORK: NetworkOptions = {
   duplication: 0,
   reordering: 0,
   channels: 'fifo',
+  replayMaxMicros: 0,
   sessionTimeoutMicros: 500_000,
   redialMicros: 20_000,
   useCodec: true,

@@ -6,9 +6,11 @@ import type { SimulatedCluster } from './simulated-cluster.ts';
 export const FAULT_KINDS = [
   'crash',
   'crashLeader',
+  'crashBehindMessage',
   'powerCut',
   'pause',
   'partition',
+  'partialPartition',
   'isolateLeader',
   'oneWayCut',
   'slowLink',
@@ -21,6 +23,10 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 /** A link so slow that heartbeats and elections overtake what is on it. */
 const SLOW_LINK_MAX_MICROS = 150_000;
 const LOSS_MAX = 0.3;
+/** A node that crashes behind a message crashes behind one of its next so many. */
+const MESSAGES_BEFORE_CRASH_MAX = 12;
+/** Of the links of a partial partition one in so many stays whole. */
+const LINK_WHOLE_ONE_IN = 2;
 
 /**
  * Random faults while it runs: each seed draws which kinds it uses and how long a fault lasts
@@ -34,9 +40,12 @@ export class RandomFaults<M> {
   private readonly everyMicros: number;
   private readonly lastsMicros: number;
   private running = false;
+  /** Messages after which a node loses power, by node. */
+  private readonly doomed = new Map<NodeId, number>();
 
   constructor(cluster: SimulatedCluster<M>) {
     this.cluster = cluster;
+    cluster.onMessage((from) => this.left(from));
     this.random = cluster.random.split('faults');
     const drawn = FAULT_KINDS.filter(() => this.random.below(2) === 0);
     this.kinds = drawn.length > 0 ? drawn : FAULT_KINDS;
@@ -52,6 +61,7 @@ export class RandomFaults<M> {
   /** Ends all faults: links mended, disks working, every node up and running. */
   stop(): void {
     this.running = false;
+    this.doomed.clear();
     this.cluster.heal();
     for (const id of this.cluster.ids) {
       this.cluster.stallDisk(id, false);
@@ -83,6 +93,8 @@ export class RandomFaults<M> {
         return this.crash([node]);
       case 'crashLeader':
         return this.crash([leader]);
+      case 'crashBehindMessage':
+        return this.crashBehindMessage(this.random.below(2) === 0 ? leader : node);
       case 'powerCut':
         return this.crash(cluster.ids);
       case 'pause':
@@ -90,6 +102,8 @@ export class RandomFaults<M> {
         return () => cluster.resume(node);
       case 'partition':
         return this.partition();
+      case 'partialPartition':
+        return this.partialPartition();
       case 'isolateLeader':
         cluster.isolate(leader);
         return () => cluster.heal();
@@ -112,6 +126,40 @@ export class RandomFaults<M> {
     return () => {
       for (const id of nodes) this.cluster.restart(id);
     };
+  }
+
+  /** Power goes right behind one of the next messages: nothing that is not durable survives. */
+  private crashBehindMessage(node: NodeId): () => void {
+    this.doomed.set(node, 1 + this.random.below(MESSAGES_BEFORE_CRASH_MAX));
+    return () => {
+      this.doomed.delete(node);
+      this.cluster.restart(node);
+    };
+  }
+
+  private left(from: NodeId): void {
+    const before = this.doomed.get(from);
+    if (before === undefined) return;
+    if (before > 1) this.doomed.set(from, before - 1);
+    else {
+      this.doomed.delete(from);
+      // Behind the event that sends it: a turn is never cut in two.
+      this.cluster.queue.after(0, () => {
+        if (this.running) this.cluster.crash(from, 0);
+      });
+    }
+  }
+
+  /** Each pair of nodes is cut or not: bridges, chains, rings of majorities. */
+  private partialPartition(): () => void {
+    for (const a of this.cluster.ids) {
+      for (const b of this.cluster.ids) {
+        if (a >= b || this.random.below(LINK_WHOLE_ONE_IN) === 0) continue;
+        this.cluster.cut(a, b);
+        this.cluster.cut(b, a);
+      }
+    }
+    return () => this.cluster.heal();
   }
 
   private partition(): () => void {

@@ -51,9 +51,9 @@ export class SimulatedCluster<M> {
     return this.core.events;
   }
 
-  /** Calls back with each message as it leaves; for tests that collect or count them. */
+  /** Calls back with each message as it leaves, each listener in the order of its coming. */
   onMessage(listener: (from: NodeId, to: NodeId, message: M) => void): void {
-    this.core.onMessage = listener;
+    this.core.messageListeners.push(listener);
   }
 
   // Time.

@@ -1,4 +1,10 @@
-import { type ConfigOverrides, RandomFaults, type SimulatedCluster } from '@quorate/simulator';
+import { createRandom } from '@quorate/foundation';
+import {
+  type ConfigOverrides,
+  drawEngineSwarm,
+  RandomFaults,
+  type SimulatedCluster,
+} from '@quorate/simulator';
 import { type ConformanceCase, type ConformanceKit, expectThat } from '../kit.ts';
 
 const SECOND = 1_000_000;
@@ -93,32 +99,18 @@ export function runRandomFaults<M>(
   seed: number,
   channels: 'fifo' | 'lossy',
 ): SimulatedCluster<M> {
-  const { sizes } = kit.options;
-  const lossy = channels === 'lossy';
-  const cluster = kit.cluster({
-    nodes: sizes[seed % sizes.length] as number,
-    seed,
-    snapshotEveryEntries: seed % 3 === 0 ? 0 : 5 + (seed % 40),
-    disk: {
-      syncMaxMicros: seed % 4 === 0 ? 40_000 : 1_000,
-      segmentBatchesMax: 2 + (seed % 8),
-      applyMaxMicros: seed % 5 === 0 ? 50_000 : 200,
-    },
-    network: {
-      channels,
-      delayMaxMicros: seed % 3 === 0 ? 20_000 : 500,
-      loss: lossy ? 0.02 : 0.0005,
-      duplication: lossy ? 0.05 : 0,
-      reordering: lossy ? 0.2 : 0,
-    },
-    config: {
-      ...(seed % 2 === 0 ? SMALL_LOG : {}),
-      ...(seed % 7 === 0 ? { detector: 'timers+socket' as const } : {}),
-    },
+  const { protocol, options } = kit;
+  const { loadMicros, loadEveryMicros, ...drawn } = drawEngineSwarm(createRandom(`swarm ${seed}`), {
+    sizes: options.sizes,
+    channels,
+    variants: protocol.variants,
   });
+  // A variant that is under test stays as the suite sets it.
+  const variants = { ...drawn.config.variants, ...options.config.variants };
+  const cluster = kit.cluster({ ...drawn, seed, config: { ...drawn.config, variants } });
   const faults = new RandomFaults(cluster);
   faults.start();
-  kit.load(cluster, 3 * SECOND, 5_000);
+  kit.load(cluster, loadMicros, loadEveryMicros);
   faults.stop();
   kit.settle(cluster);
   return cluster;

@@ -54,7 +54,7 @@ export class ClusterCore<M> {
   readonly observer: RunObserver<M> | null;
   readonly trace: Trace;
   readonly events: ToldEvent[] = [];
-  onMessage: (from: NodeId, to: NodeId, message: M) => void = () => {};
+  readonly messageListeners: ((from: NodeId, to: NodeId, message: M) => void)[] = [];
   private readonly protocol: Protocol<M>;
   private readonly codec: MessageCodec<M> | null;
   private readonly nodes = new Map<NodeId, DrivenNode<M>>();
@@ -274,7 +274,7 @@ export class ClusterCore<M> {
     }
     const at = this.queue.now();
     this.trace.line(() => `${at} ${from}->${to} ${this.protocol.describeMessage(message)}`);
-    this.onMessage(from, to, message);
+    for (const listener of this.messageListeners) listener(from, to, message);
     this.network.send(from, to, sent);
   }
 

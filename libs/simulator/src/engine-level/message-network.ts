@@ -95,8 +95,15 @@ export class MessageNetwork<M> {
   private sendAlone(from: NodeId, to: NodeId, message: M): void {
     const { loss, duplication, reordering } = this.links.settings(from, to);
     const copies = duplication > 0 && this.random.fraction() < duplication ? 2 : 1;
+    const { replayMaxMicros } = this.options;
     for (let copy = 0; copy < copies; copy++) {
       if (this.links.isCut(from, to)) return;
+      if (copy > 0 && replayMaxMicros > 0) {
+        this.queue.after(this.random.below(replayMaxMicros), () => {
+          if (!this.links.isCut(from, to)) this.receiver.message(from, to, message);
+        });
+        continue;
+      }
       if (loss > 0 && this.random.fraction() < loss) continue;
       let at = this.queue.now() + this.delay(from, to);
       if (reordering > 0 && this.random.fraction() < reordering) {

@@ -13,7 +13,8 @@ import { SimulationFailure } from '../failure.ts';
 import { drawLogSwarm, type LogSwarm } from './log-swarm.ts';
 
 const LIVES = 6;
-const BATCHES_A_LIFE = 40;
+/** A short life may end before it has written over what the one before it left. */
+const BATCHES_A_LIFE = [2, 40, 40] as const;
 /** Within so many effects of the disk a life ends. */
 const EFFECTS_A_LIFE_MAX = 60;
 /** Injected errors strike one of so many operations of their kind. */
@@ -129,7 +130,8 @@ class LogLives {
     wal.setCheckpointSource(() => (this.promised > 0 ? [promiseRecord(this.promised)] : []));
     const over = this.planEnd();
     const groups: { readonly at: number; through: number }[] = [];
-    for (let batch = 0; batch < BATCHES_A_LIFE && !over(); batch++) {
+    const batches = BATCHES_A_LIFE[random.below(BATCHES_A_LIFE.length)] ?? 1;
+    for (let batch = 0; batch < batches && !over(); batch++) {
       const records = this.nextBatch();
       const through = this.appended;
       const { promised } = this;
