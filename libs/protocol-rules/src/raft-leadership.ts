@@ -62,12 +62,9 @@ export function answersReads(
     if (message.kind !== 'readIndexResponse') continue;
     for (const peer of to) {
       const asked = node.peerReads.get(peer) ?? [];
+      // Nothing is dropped: a question may be repeated, and so answered, at any later time.
       const answered = asked.find(({ context }) => context === message.context);
       if (answered !== undefined) mayAnswer(rules, node, answered.confirmation);
-      node.peerReads.set(
-        peer,
-        asked.filter(({ context }) => context >= message.context),
-      );
     }
   }
 }
