@@ -79,6 +79,14 @@ describe('fast leader election', () => {
     expect(joiner.round).toBe(7);
   });
 
+  it('SIM-07-mutants: who joins an established leader passes on the vote of that leader', () => {
+    // A vote made of the leader's name and the joiner's longer history would win elections for a
+    // server that does not hold that history.
+    const joiner = election(vote(3, 1, 131), [1, 2, 3]);
+    joiner.hear(nodeId(2), says(vote(2, 1, 123), 'leading', 7));
+    expect(joiner.outcome()).toMatchObject({ kind: 'established', vote: vote(2, 1, 123) });
+  });
+
   it('a leader that looks again is no established leader', () => {
     const joiner = election(vote(3), [1, 2, 3]);
     joiner.hear(nodeId(2), says(vote(2), 'leading', 7));
