@@ -26,17 +26,20 @@ export interface Outcome {
   /** `undecided`, `quorum` for the own vote, or an `established` leader found by its followers. */
   readonly kind: 'undecided' | 'quorum' | 'established';
   readonly leader: NodeId | 0;
+  /** The vote that names the leader, as it was heard; null while undecided. */
+  readonly vote: Vote | null;
   /** True when no voter is left that could still bring a better vote. */
   readonly unanimous: boolean;
 }
 
 interface Settled {
   readonly leader: NodeId;
+  readonly vote: Vote;
   readonly leading: boolean;
   readonly round: number;
 }
 
-const UNDECIDED: Outcome = { kind: 'undecided', leader: 0, unanimous: false };
+const UNDECIDED: Outcome = { kind: 'undecided', leader: 0, vote: null, unanimous: false };
 
 /**
  * One server's fast leader election: votes are gossiped, a better vote is adopted and passed on,
@@ -78,7 +81,9 @@ export class FastLeaderElection {
   hear(from: NodeId, notification: Notification): Heard {
     const { vote, round, state } = notification;
     if (state === 'looking') this.settled.delete(from);
-    else this.settled.set(from, { leader: vote.leader, leading: state === 'leading', round });
+    else {
+      this.settled.set(from, { leader: vote.leader, vote, leading: state === 'leading', round });
+    }
     if (state !== 'looking' && round !== this.round) return 'noted';
     if (round < this.round) return 'behind';
     let changed = false;
@@ -98,29 +103,32 @@ export class FastLeaderElection {
   /** What the votes amount to now. */
   outcome(): Outcome {
     const established = this.establishedLeader();
-    if (established !== 0) return { kind: 'established', leader: established, unanimous: true };
+    if (established !== null) {
+      const { leader, vote } = established;
+      return { kind: 'established', leader, vote, unanimous: true };
+    }
     const { leader } = this.proposal;
     const votesFor = (voter: NodeId): boolean => this.received.get(voter)?.leader === leader;
     if (!this.isQuorum(votesFor)) return UNDECIDED;
     const unanimous = this.voters.every((voter) => this.received.has(voter));
-    return { kind: 'quorum', leader, unanimous };
+    return { kind: 'quorum', leader, vote: this.proposal, unanimous };
   }
 
   /**
    * A leader that says of itself that it leads and that a quorum follows, this server included:
    * how a late joiner finds an established leader whose election round it has missed.
    */
-  private establishedLeader(): NodeId | 0 {
+  private establishedLeader(): Settled | null {
     for (const [server, entry] of this.settled) {
       if (!entry.leading || entry.leader !== server || server === this.id) continue;
       const follows = (voter: NodeId): boolean =>
         voter === this.id || this.settled.get(voter)?.leader === server;
       if (this.isQuorum(follows)) {
         this.round = Math.max(this.round, entry.round);
-        return server;
+        return entry;
       }
     }
-    return 0;
+    return null;
   }
 
   /** A server that lately failed to lead after winning gets no vote for a while (V1). */

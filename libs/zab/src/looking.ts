@@ -114,10 +114,9 @@ export class Looking implements ServerRole {
     const { server } = this;
     // A vote changed in this turn is told by the new role; the leader may be waiting for it.
     if (this.notifyAll) for (const peer of server.otherVoters) server.notify.add(peer);
-    if (outcome.kind === 'established') {
-      // The round's votes were for others; answer later lookers with the leader found.
-      server.vote = { ...server.ownVote(), leader: outcome.leader };
-    }
+    // The round's votes may have been for others; answer later lookers with the leader found, in
+    // that leader's own words: its name with another's history would win votes that it must not.
+    if (outcome.vote !== null) server.vote = outcome.vote;
     if (outcome.leader === server.id) {
       this.roles.lead(this.waiting);
       return;
