@@ -12,6 +12,7 @@ import { PADDING, textOf } from './store-ghost.ts';
 export const FIRST_CLIENT_NODE = 101;
 const NANOS_PER_MICRO = 1000;
 const ENCODER = new TextEncoder();
+const NOTHING_SEEN: Seen = { text: null, revision: 0 };
 
 interface Planned {
   readonly f: OperationName;
@@ -22,6 +23,12 @@ interface Planned {
   readonly condition: KvCondition;
   /** A read of whatever the replica has: no part of the history, but committed all the same. */
   readonly stale: boolean;
+}
+
+/** What a key held, null for nothing, and the revision that it had then. */
+interface Seen {
+  readonly text: string | null;
+  readonly revision: number;
 }
 
 /** Counts of all clients of a run. */
@@ -43,7 +50,7 @@ export class ClientLoad<M> {
   private readonly clients: Client[] = [];
   private readonly random: Random;
   /** What each key was last seen to hold, so that some compare-and-sets succeed. */
-  private readonly lastSeen = new Map<string, string | null>();
+  private readonly lastSeen = new Map<string, Seen>();
   private nextProcess = 0;
   private values = 0;
   private connected = 0;
@@ -145,12 +152,15 @@ export class ClientLoad<M> {
     if (kind === 4) return { ...this.readOf(key, false), f: 'delete' };
     const written = `v${++this.values}`;
     if (kind < 8) return { f: 'write', key, value: written, written, condition, stale };
-    const expected = this.lastSeen.get(key) ?? null;
-    const found = (text: string): KvCondition => ({ kind: 'value', value: this.padded(text) });
-    return {
-      ...{ f: 'cas', key, value: [expected, written], written, stale },
-      condition: expected === null ? { kind: 'absent' } : found(expected),
-    };
+    const { text, revision } = this.lastSeen.get(key) ?? NOTHING_SEEN;
+    // No two writes have the same value, so a value names its revision.
+    const found: KvCondition =
+      text === null
+        ? { kind: 'absent' }
+        : kind === 8
+          ? { kind: 'value', value: this.padded(text) }
+          : { kind: 'revision', revision };
+    return { f: 'cas', key, value: [text, written], written, stale, condition: found };
   }
 
   private readOf(key: string, stale: boolean): Planned {
@@ -198,15 +208,16 @@ export class ClientLoad<M> {
       const seen = plan.f === 'read' ? (value === null ? null : textOf(value)) : plan.value;
       if (plan.f === 'read' && value !== null) store.seen(textOf(value), revision);
       if (plan.written !== '') store.acknowledged(plan.written, revision);
-      this.remember(plan, seen);
+      this.remember(plan, seen, revision);
       this.record(process, 'ok', plan, seen);
     }
   }
 
-  private remember(plan: Planned, seen: JsonValue | undefined): void {
+  private remember(plan: Planned, seen: JsonValue | undefined, revision: number): void {
     if (plan.stale) return;
-    if (plan.f === 'read') this.lastSeen.set(plan.key, seen as string | null);
-    else this.lastSeen.set(plan.key, plan.f === 'delete' ? null : plan.written);
+    const written = plan.f === 'delete' ? null : plan.written;
+    const text = plan.f === 'read' ? (seen as string | null) : written;
+    this.lastSeen.set(plan.key, { text, revision });
   }
 
   private record(

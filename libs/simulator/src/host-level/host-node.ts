@@ -120,7 +120,11 @@ export class HostNode<M> {
       lateMaxMicros: swarm.timersLateMaxMicros,
       time: this.time,
     });
-    const machine = new ObservedMachine(this.id, this.world.store);
+    const machine = new ObservedMachine(
+      this.id,
+      this.world.store,
+      this.world.swarm.resultsPerSessionMax,
+    );
     const replica = null;
     const fresh = { process, clock, machine, replica, diskFailed: false, logFailed: false };
     this.incarnation = fresh;

@@ -71,6 +71,8 @@ export interface SwarmOptions {
   readonly valueBytesMax: number;
   readonly thinkMaxMicros: number;
   readonly operationTimeoutMicros: number;
+  /** Results that a session remembers for retries. */
+  readonly resultsPerSessionMax: number;
   /** Every second client works without a session when true. */
   readonly sessionlessClients: boolean;
   /** Mean time between two faults, and the longest that one lasts. */

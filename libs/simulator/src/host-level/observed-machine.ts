@@ -1,14 +1,15 @@
 import type { LogIndex, SnapshotReader, StateMachine } from '@quorate/consensus';
-import { KvStateMachine } from '@quorate/kv';
+import { KV_SESSION_LIMITS_DEFAULT, KvStateMachine } from '@quorate/kv';
 import type { StoreGhost } from './store-ghost.ts';
 
 /** The production state machine of one incarnation; the ghost sees what it applies. */
 export class ObservedMachine implements StateMachine {
-  readonly kv = new KvStateMachine();
+  readonly kv: KvStateMachine;
   private readonly node: number;
   private readonly ghost: StoreGhost;
 
-  constructor(node: number, ghost: StoreGhost) {
+  constructor(node: number, ghost: StoreGhost, resultsPerSessionMax: number) {
+    this.kv = new KvStateMachine({ ...KV_SESSION_LIMITS_DEFAULT, resultsPerSessionMax });
     this.node = node;
     this.ghost = ghost;
   }

@@ -43,6 +43,7 @@ export const PROBES = [
   'clientReplaced',
   'pressed',
   'sessionReset',
+  'sequenceForgotten',
   'batchOfSeveral',
   'retryAnsweredFromSession',
   'casMismatch',

@@ -3,6 +3,7 @@ import type { Crc32 } from '@quorate/foundation';
 import { decodeCommand, decodeResult, type KvCommand, type KvResult } from '@quorate/kv';
 import type { Fail } from '../engine-level/ghost-state.ts';
 import type { ProbeCounts } from './probes.ts';
+import { StoreModel } from './store-model.ts';
 
 /** One digest for so many applied indexes: a digest walks over the whole state. */
 const DIGEST_EVERY = 16;
@@ -26,6 +27,7 @@ export class StoreGhost {
   private readonly effects = new Map<string, Effect>();
   private readonly submitted = new Set<number>();
   private readonly never = new Set<string>();
+  private readonly model = new StoreModel();
   private revision = 0;
   private readonly fail: Fail;
   private readonly crc32: Crc32;
@@ -122,7 +124,12 @@ export class StoreGhost {
   private took(index: number, place: number, command: KvCommand, result: KvResult): void {
     if (result.replayed) this.probes.hit('retryAnsweredFromSession');
     if (result.status === 'cas_mismatch') this.probes.hit('casMismatch');
-    if (result.replayed || result.status !== 'ok') return;
+    if (result.replayed) return;
+    if (result.status === 'sequence_forgotten') this.probes.hit('sequenceForgotten');
+    if (result.status === 'ok' || result.status === 'cas_mismatch') {
+      this.compareWithModel(index, command, result);
+    }
+    if (result.status !== 'ok') return;
     if (command.request !== null) {
       const { clientId, sequence } = command.request;
       const key = `${clientId.join('.')}/${sequence}`;
@@ -137,6 +144,17 @@ export class StoreGhost {
       this.fail('C13', `"${value}" was refused for good, then applied at ${index}`);
     }
     if (!this.effects.has(value)) this.effects.set(value, { index, revision: result.revision });
+  }
+
+  /** K1, K2: the answer is the one of the specification. */
+  private compareWithModel(index: number, command: KvCommand, result: KvResult): void {
+    const { status, revision, created, deleted } = result;
+    const wanted = JSON.stringify(this.model.execute(command));
+    const told = JSON.stringify({ status, revision, created, deleted });
+    if (told !== wanted) {
+      const what = `${command.operation} if ${command.condition.kind}`;
+      this.fail('K2', `index ${index}: ${what} was answered ${told}, not ${wanted}`);
+    }
   }
 }
 

@@ -55,6 +55,7 @@ export function drawSwarm(random: Random): SwarmOptions {
     valueBytesMax: of('values', [16, 16, 200, 4_000]),
     thinkMaxMicros,
     operationTimeoutMicros: of('timeoutOfOperations', [400_000, 2_000_000, 5_000_000]),
+    resultsPerSessionMax: of('results', [1, 2, 8, 1024, 1024, 1024]),
     sessionlessClients: of('sessionless', [false, true]),
     faultEveryMicros: of('faultEvery', [700_000, 1_500_000, 3_000_000]),
     faultLastsMaxMicros: of('faultLasts', [300_000, 1_500_000, 5_000_000]),
