@@ -13,10 +13,11 @@ import { clientAddress, type HostWorld, peerAddress } from './host-world.ts';
 import { KvService } from './kv-service.ts';
 import { engineConfig, hostLimits } from './node-settings.ts';
 import { ObservedMachine } from './observed-machine.ts';
-import { observed, SpeechRecord } from './observed-protocol.ts';
+import { observed } from './observed-protocol.ts';
 import { ObservedTransport } from './observed-transport.ts';
 import { ObservedWal } from './observed-wal.ts';
 import { ProcessDisk } from './process-disk.ts';
+import { SpeechRecord } from './speech-record.ts';
 
 /** Where a replica keeps its log, relative to the root of its disk. */
 export const WAL_DIRECTORY = 'data/wal';
@@ -243,7 +244,8 @@ export class HostNode<M> {
         gate?.durable(wal.completed);
       },
     });
-    const speech = new SpeechRecord(world.frames.said !== undefined);
+    const { needsFifoChannels } = world.protocol.capabilities;
+    const speech = new SpeechRecord(id, needsFifoChannels, world.fail);
     const transport = this.transport(run, wal, speech);
     const { ghost } = world;
     const onReady = (ready: { readonly number: number; readonly committed: readonly unknown[] }) =>

@@ -19,47 +19,10 @@ import type {
 import type { MessageGate, RunObserver } from '../run-observer.ts';
 import type { ObservedWal } from './observed-wal.ts';
 import type { ReplicaGhost } from './replica-ghost.ts';
+import type { SpeechRecord } from './speech-record.ts';
 
 /** A status builds objects, so it is looked at after one Ready in so many. */
 const STATUS_EVERY = 8;
-
-/**
- * What one incarnation said and when it may leave: messages that must wait for the disk, by the
- * object that the engine gave out, its receiver, and the bytes that the codec made of it. (One
- * message may wait for one receiver and leave early to another.)
- */
-export class SpeechRecord {
-  private readonly waiting = new WeakMap<object, Map<NodeId, number>>();
-  private readonly messages = new WeakMap<object, object>();
-  private readonly keepsAll: boolean;
-
-  /** `keepsAll` remembers messages that wait for nothing too, for a trace. */
-  constructor(keepsAll = false) {
-    this.keepsAll = keepsAll;
-  }
-
-  /** The message may leave for these peers once so many batches of the log are durable. */
-  waits(message: object, to: readonly NodeId[], batches: number): void {
-    const known = this.waiting.get(message) ?? new Map<NodeId, number>();
-    this.waiting.set(message, known);
-    for (const peer of to) known.set(peer, batches);
-  }
-
-  encoded(message: object, parts: object): void {
-    if (this.keepsAll || this.waiting.has(message)) this.messages.set(parts, message);
-  }
-
-  /** The batches that must be durable before these bytes leave for the peer; 0 when none. */
-  batchesBefore(parts: object, peer: NodeId): number {
-    const message = this.messages.get(parts);
-    return message === undefined ? 0 : (this.waiting.get(message)?.get(peer) ?? 0);
-  }
-
-  /** The message that these bytes were made of, if it was remembered. */
-  messageOf(parts: object): object | null {
-    return this.messages.get(parts) ?? null;
-  }
-}
 
 /** Who watches one incarnation of one node. */
 export interface Watch<M> {
@@ -84,7 +47,7 @@ export function observed<M>(protocol: Protocol<M>, watch: Watch<M>): Protocol<M>
       const engine = protocol.open(config, random, snapshot, records);
       watch.ghost.opened(watch.node, snapshot?.index ?? 0, engine.status());
       watch.observer?.opened(watch.node, snapshot, records);
-      return new ObservedEngine(engine, watch);
+      return new ObservedEngine(engine, watch, config.heartbeatMicros);
     },
   };
 }
@@ -103,20 +66,22 @@ function observedCodec<M>(codec: MessageCodec<M>, speech: SpeechRecord): Message
 class ObservedEngine<M> implements ConsensusEngine<M> {
   private readonly engine: ConsensusEngine<M>;
   private readonly watch: Watch<M>;
+  private readonly heartbeatMicros: number;
   private readies = 0;
+  private now: Instant | null = null;
+  private pausedMicros = 0;
 
-  constructor(engine: ConsensusEngine<M>, watch: Watch<M>) {
+  constructor(engine: ConsensusEngine<M>, watch: Watch<M>, heartbeatMicros: number) {
     this.engine = engine;
     this.watch = watch;
+    this.heartbeatMicros = heartbeatMicros;
   }
 
   takeReady(): Ready<M> {
     const { node, ghost, wal, speech, observer, gate } = this.watch;
     const ready = this.engine.takeReady();
     const batches = wal.appends + (ready.records.length > 0 ? 1 : 0);
-    for (const { to, message } of ready.messagesAfterPersist) {
-      speech.waits(message as object, to, batches);
-    }
+    speech.made(ready, batches);
     ghost.taken(node, ready);
     observer?.taken(node, ready);
     gate?.taken(ready, batches, wal.completed);
@@ -132,10 +97,17 @@ class ObservedEngine<M> implements ConsensusEngine<M> {
   }
 
   clock(now: Instant): void {
+    this.pausedMicros = this.now === null ? 0 : now - this.now;
+    this.now = now;
     this.engine.clock(now);
   }
 
+  /** Obligation 6: behind a pause the host drains its sockets for a turn before timers fire. */
   tick(): void {
+    if (this.pausedMicros > this.heartbeatMicros) {
+      const { ghost, node } = this.watch;
+      ghost.broke('contract', `node ${node} ticks right behind ${this.pausedMicros} us of pause`);
+    }
     this.engine.tick();
   }
 
@@ -149,10 +121,12 @@ class ObservedEngine<M> implements ConsensusEngine<M> {
   }
 
   peerConnected(peer: NodeId): void {
+    this.watch.speech.told(peer);
     this.engine.peerConnected(peer);
   }
 
   peerDisconnected(peer: NodeId): void {
+    this.watch.speech.told(peer);
     this.engine.peerDisconnected(peer);
   }
 

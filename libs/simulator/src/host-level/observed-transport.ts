@@ -9,9 +9,9 @@ import type {
 } from '@quorate/transport';
 import type { Fail } from '../engine-level/ghost-state.ts';
 import type { DamagedFrame, FrameGarbler } from './frame-garbler.ts';
-import type { SpeechRecord } from './observed-protocol.ts';
 import type { ObservedWal } from './observed-wal.ts';
 import type { ProbeCounts } from './probes.ts';
+import type { SpeechRecord } from './speech-record.ts';
 
 /** So much of a message is shown. */
 const SAID_MAX = 300;
@@ -69,14 +69,16 @@ export class ObservedTransport implements PeerTransport {
   }
 
   start(handlers: PeerHandlers, done: (error: TransportError | null) => void): void {
-    const { frames, node } = this;
+    const { frames, node, speech } = this;
     const watching: PeerHandlers = {
       connected: (peer) => {
         frames.session(node, peer, true);
+        speech.announced(peer);
         handlers.connected(peer);
       },
       disconnected: (peer, reason) => {
         frames.session(node, peer, false);
+        speech.announced(peer);
         handlers.disconnected(peer, reason);
       },
       frame: (peer, bytes) => {
@@ -107,6 +109,7 @@ export class ObservedTransport implements PeerTransport {
       const said = JSON.stringify(this.speech.messageOf(parts)).slice(0, SAID_MAX);
       this.fail('C9', `node ${this.node} speaks to ${peer} too early: ${durable}: ${said}`);
     }
+    this.speech.leaves(parts, peer);
     this.frames.sent(this.node, peer, byteCount(parts));
     if (this.frames.said !== undefined && this.transport.isConnected(peer)) {
       this.frames.said(this.node, peer, this.speech.messageOf(parts));

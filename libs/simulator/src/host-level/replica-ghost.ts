@@ -65,6 +65,11 @@ export class ReplicaGhost {
     }
   }
 
+  /** An invariant that somebody else checks is broken. */
+  broke(invariant: string, message: string): never {
+    return this.fail(invariant, message);
+  }
+
   /** The highest index that any replica announced. */
   get committedIndex(): number {
     return this.committed.length - 1;
