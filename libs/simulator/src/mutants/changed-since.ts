@@ -13,6 +13,7 @@ const DEFINED_IN: Readonly<Record<MutantTarget, string>> = {
   replica: `${HERE}/host-mutants.ts`,
   kv: `${HERE}/host-mutants.ts`,
   client: `${HERE}/host-mutants.ts`,
+  linearizability: `${HERE}/checker-mutants.ts`,
 };
 
 /**
