@@ -7,10 +7,12 @@ import {
   type Instant,
   type OpenOptions,
 } from '@quorate/consensus';
-import { assert, concatBytes, type Random } from '@quorate/foundation';
+import { assert, byteCount, type Random } from '@quorate/foundation';
 import { locate, locateDirectory, SimulatedDirectory, type TreeEntry } from './directory-tree.ts';
 import { type DiskFault, type DiskOperation, FaultPlan } from './disk-faults.ts';
-import { SECTOR_BYTES, SectorContent } from './sector-content.ts';
+import { isZero, sharedZeros } from './page-bytes.ts';
+import { SectorContent } from './sector-content.ts';
+import { SECTOR_BYTES } from './sector-set.ts';
 import { MountedDisk, SimulatedFile } from './simulated-file.ts';
 
 /** How long operations take, in microseconds; may be changed while the disk runs. */
@@ -179,7 +181,7 @@ export class SimulatedDisk implements Disk {
   replace(path: string, bytes: Uint8Array): void {
     const content = this.content(path);
     content.truncate(bytes.length);
-    content.write(0, bytes);
+    content.write(0, bytes.slice());
     content.endSync(content.beginSync());
   }
 
@@ -322,7 +324,7 @@ export class SimulatedDisk implements Disk {
   ): void {
     if (incarnation !== this.incarnation) return;
     const { content, offset } = target;
-    const bytes = concatBytes(parts).slice(); // The caller may reuse its buffer later.
+    const bytes = ownCopy(parts);
     const write: WriteInFlight = { content, offset, bytes };
     this.writes.add(write);
     const delay = this.delays.writeMicros + (writeThrough ? this.delays.syncMicros : 0);
@@ -369,4 +371,17 @@ export class SimulatedDisk implements Disk {
     assert(entry instanceof SectorContent, `there is no simulated file ${path}`);
     return entry;
   }
+}
+
+/** The parts as one array of our own: the caller may reuse its buffers later. */
+function ownCopy(parts: readonly Uint8Array[]): Uint8Array {
+  const length = byteCount(parts);
+  if (parts.every(isZero)) return sharedZeros(length);
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }

@@ -1,6 +1,6 @@
 import { equalBytes, type Random, required } from '@quorate/foundation';
 import type { DiskFault, DiskOperation } from '../disk/disk-faults.ts';
-import { SECTOR_BYTES } from '../disk/sector-content.ts';
+import { SECTOR_BYTES } from '../disk/sector-set.ts';
 import type { HostCluster } from './host-cluster.ts';
 import { type HostNode, SNAPSHOT_DIRECTORY, WAL_DIRECTORY } from './host-node.ts';
 import type { Probe } from './probes.ts';
