@@ -9,6 +9,9 @@ export class MalformedBytes extends Error {
 /** Byte strings at least this long are referred to, not copied, by {@link ProtoWriter}. */
 const REFERENCED_BYTES_MIN = 1024;
 const CHUNK_BYTES = 512;
+/** Writers share an allocation of this size: most messages are far below {@link CHUNK_BYTES}. */
+const SLAB_BYTES = 8192;
+const SHARED_BYTES_MAX = 1024;
 const VARINT_BYTES_MAX = 8; // 2^53 - 1 takes 8 groups of 7 bits.
 const TWO_POW_28 = 0x1000_0000;
 
@@ -16,16 +19,37 @@ const TWO_POW_28 = 0x1000_0000;
  * Writes one protobuf message (proto3 wire format, fields of kinds varint and length-delimited).
  * `finish` gives the parts for one gathering write: long byte strings stand in them uncopied, so
  * the caller must not change them afterwards. Zero and empty fields are left out, as proto3 does.
+ *
+ * Short messages are views of one slab: an array buffer a message lies outside the heap and costs
+ * an allocation and the collector's book-keeping. So a message that is kept keeps up to
+ * 8192 bytes alive.
  */
 export class ProtoWriter {
   private chunk: Uint8Array;
   private used = 0;
   private start = 0;
+  /** Where this writer's part of the chunk ends, and how long the part is. */
+  private end: number;
+  private size: number;
   private readonly parts: Uint8Array[] = [];
 
   /** `bytesExpected` sizes the first buffer; a good guess saves a copy. */
   constructor(bytesExpected = CHUNK_BYTES) {
-    this.chunk = new Uint8Array(bytesExpected);
+    this.size = bytesExpected;
+    this.end = bytesExpected;
+    if (bytesExpected > SHARED_BYTES_MAX) {
+      this.chunk = new Uint8Array(bytesExpected);
+      return;
+    }
+    if (slabUsed + bytesExpected > slab.length) {
+      slab = new Uint8Array(SLAB_BYTES);
+      slabUsed = 0;
+    }
+    this.chunk = slab;
+    this.used = slabUsed;
+    this.start = slabUsed;
+    slabUsed += bytesExpected;
+    this.end = slabUsed;
   }
 
   /** A field of type uint32, uint64, bool (as 0 or 1) or enum: a whole number below 2^53. */
@@ -75,6 +99,9 @@ export class ProtoWriter {
   /** Ends the message and returns its bytes as parts; the writer is spent. */
   finish(): Uint8Array[] {
     this.flush();
+    // What it did not use goes to the next writer, unless another one began meanwhile.
+    if (this.chunk === slab && slabUsed === this.end) slabUsed = this.used;
+    this.end = this.used;
     return this.parts;
   }
 
@@ -101,9 +128,11 @@ export class ProtoWriter {
   }
 
   private reserve(bytes: number): void {
-    if (this.used + bytes <= this.chunk.length) return;
+    if (this.used + bytes <= this.end) return;
     this.flush();
-    this.chunk = new Uint8Array(Math.max(2 * this.chunk.length, bytes));
+    this.size = Math.max(2 * this.size, bytes);
+    this.chunk = new Uint8Array(this.size);
+    this.end = this.size;
     this.used = 0;
     this.start = 0;
   }
@@ -255,5 +284,7 @@ export class ProtoReader {
   }
 }
 
+let slab = new Uint8Array(0);
+let slabUsed = 0;
 const TEXT_ENCODER = new TextEncoder();
 const TEXT_DECODER = new TextDecoder('utf-8', { fatal: true });
