@@ -3,7 +3,7 @@ import { assert } from '@quorate/foundation';
 import { BLOCK_BYTES, recycledName, segmentName } from './format.ts';
 
 /** Zeros are written in pieces of this size, so that a log's own write never waits long. */
-const ZERO_BYTES = 1024 * 1024;
+const ZEROS = new Uint8Array(1024 * 1024);
 
 /** A segment file that exists under its final name, preallocated, durable and empty. */
 export interface PreparedSegment {
@@ -197,14 +197,13 @@ export function isFull(error: DiskError): boolean {
 
 /** Writes zeros over [from, to), in pieces. */
 export function fillWithZeros(file: DiskFile, from: number, to: number, done: Done): void {
-  const zeros = new Uint8Array(Math.min(ZERO_BYTES, Math.max(to - from, 0)));
   const step = (at: number): void => {
     if (at >= to) {
       done(null, undefined);
       return;
     }
-    const length = Math.min(zeros.length, to - at);
-    file.write(at, [zeros.subarray(0, length)], (error) => {
+    const length = Math.min(ZEROS.length, to - at);
+    file.write(at, [ZEROS.subarray(0, length)], (error) => {
       if (error !== null) return done(error, undefined);
       step(at + length);
     });

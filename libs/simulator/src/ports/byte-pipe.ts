@@ -10,6 +10,9 @@ const WINDOW_BYTES = 256 * 1024;
 export const HIGH_WATER_BYTES = 64 * 1024;
 /** One piece in so many is cut in two: a stream has no frames. */
 const SPLIT_ONE_IN = 4;
+/** Short writes share an allocation of this size, as an array buffer for each costs most of it. */
+const SLAB_BYTES = 64 * 1024;
+const SHARED_BYTES_MAX = 4 * 1024;
 /** The delay within one machine. */
 const LOOPBACK_MICROS = 20;
 /** What the loss of a segment costs a stream; doubled for each repeated loss of the same one. */
@@ -69,7 +72,7 @@ export class BytePipe {
   /** Queues a copy of the parts; false above the high-water mark. */
   write(parts: readonly Uint8Array[]): boolean {
     if (this.over) return false;
-    const bytes = new Uint8Array(byteCount(parts));
+    const bytes = room(byteCount(parts));
     this.world.watch?.written(this, this.from.node, this.to.node, bytes.length);
     let at = 0;
     for (const part of parts) {
@@ -186,4 +189,18 @@ export class BytePipe {
     }
     return delay;
   }
+}
+
+let slab = new Uint8Array(0);
+let slabUsed = 0;
+
+/** Bytes to be written once and never again. */
+function room(length: number): Uint8Array {
+  if (length > SHARED_BYTES_MAX) return new Uint8Array(length);
+  if (slabUsed + length > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  slabUsed += length;
+  return slab.subarray(slabUsed - length, slabUsed);
 }
