@@ -1,4 +1,5 @@
 import type { Protocol } from '@quorate/consensus';
+import { multiPaxos } from '@quorate/multi-paxos';
 import { raft } from '@quorate/raft';
 import { zab } from '@quorate/zab';
 import { describe, expect, it } from 'vitest';
@@ -70,11 +71,16 @@ describe('each kind of fault takes effect and ends', () => {
     expectHits(result, ['corruptLength', 'snapshotInstalled']);
   });
 
-  it('messages as datagrams: lost, doubled, overtaken, and again from the past', () => {
-    const result = run(['loss', 'duplication', 'reordering', 'kill', 'replay']);
-    expectHits(result, ['datagramLost', 'datagramDuplicated', 'datagramReordered']);
-    expectHits(result, ['datagramReplayed']);
-  });
+  it.each([raft, multiPaxos])(
+    'messages as datagrams: lost, doubled, overtaken, and again from the past: $name',
+    (protocol) => {
+      const kinds = ['loss', 'duplication', 'reordering', 'kill', 'replay'] as const;
+      const options = { everyMicros: 400_000, protocol: protocol as Protocol<unknown> };
+      const result = run(kinds, options);
+      expectHits(result, ['datagramLost', 'datagramDuplicated', 'datagramReordered']);
+      expectHits(result, ['datagramReplayed']);
+    },
+  );
 
   it('clients that are replaced, cut off, or hear no answer', () => {
     const kinds = ['clientChurn', 'repliesLost', 'clientCut'] as const;
