@@ -39,12 +39,12 @@ export class PaxosRules extends RuleSet<PaxosMessage, PaxosNode> {
     const before = node.durablePromise;
     node.forget();
     this.foldDurable(node, records);
-    this.must(compareBallots(node.durablePromise, before) >= 0, 'P2', () => {
-      return `replica ${id} opens with promise ${show(node.durablePromise)} after ${show(before)}`;
-    });
     this.must(compareBallots(node.durablePromise, node.spoken) >= 0, 'S4', () => {
       const opened = show(node.durablePromise);
       return `replica ${id} opens with ${opened}, it spoke for ${show(node.spoken)}`;
+    });
+    this.must(compareBallots(node.durablePromise, before) >= 0, 'P2', () => {
+      return `replica ${id} opens with promise ${show(node.durablePromise)} after ${show(before)}`;
     });
     node.promised = node.durablePromise;
     node.memory.snapshotIndex = node.durable.snapshotIndex;
