@@ -34,6 +34,9 @@ export interface ConformanceCase<M> {
 
 /** After the last fault a leader must serve within this; 16 times the longest election timeout. */
 export const SERVING_WITHIN_MICROS = 5_000_000;
+/** Then the rounds grow no more, but for candidacies that were under way (V4). */
+const ROUNDS_GROWN_MAX = 2;
+const PEACE_MICROS = 1_000_000;
 /** And every replica must hold everything within this. */
 export const CONVERGED_WITHIN_MICROS = 10_000_000;
 
@@ -116,10 +119,19 @@ export class ConformanceKit<M> {
     }
     this.elect(cluster);
     this.probe(cluster);
+    this.checkRounds(cluster);
     cluster.expectWithin('every request is concluded', CONVERGED_WITHIN_MICROS, () =>
       cluster.ids.every((id) => cluster.unconcluded(id).length === 0),
     );
     this.checkEqual(cluster);
+  }
+
+  private checkRounds(cluster: SimulatedCluster<M>): void {
+    const highest = (): number => Math.max(...cluster.ids.map((id) => cluster.status(id).round));
+    const before = highest();
+    cluster.run(PEACE_MICROS);
+    const grown = highest() - before;
+    if (grown > ROUNDS_GROWN_MAX) cluster.fail('V4', `rounds grew by ${grown} in peace`);
   }
 
   /** Every replica applied the same, and everything that was acknowledged stands in it once. */

@@ -148,7 +148,9 @@ export class RaftRules extends RuleSet<RaftMessage, RaftNode> {
       this.must(matchIndex >= shown, 'R9', () => {
         return `leader ${id} takes match of ${peer} back from ${shown} to ${matchIndex}`;
       });
-      if (matchIndex > shown) this.matches(leader, peer, matchIndex);
+      // A follower of a later term may have given up since what it acknowledged to this leader.
+      const follows = this.of(peer).durableTerm <= round;
+      if (matchIndex > shown && follows) this.matches(leader, peer, matchIndex);
       leader.shownMatch.set(peer, matchIndex);
     }
   }

@@ -19,6 +19,8 @@ export class DurableFacts {
   lastIndex = 0;
   snapshotIndex = 0;
   promisedRound = 0;
+  /** The highest index that a record calls committed, as far as it was held then. */
+  commitHint = 0;
   private readonly crc32: Crc32;
 
   constructor(crc32: Crc32) {
@@ -35,6 +37,8 @@ export class DurableFacts {
         this.lastIndex = Math.max(this.lastIndex, index);
       } else if (kind === RecordKind.truncate) {
         removed += this.truncate(index);
+      } else if (kind === RecordKind.commit) {
+        this.commitHint = Math.max(this.commitHint, Math.min(index, this.lastIndex));
       } else if (kind === RecordKind.promise) {
         this.promisedRound = Math.max(this.promisedRound, record.round);
       } else if (kind === RecordKind.snapshot && index > this.snapshotIndex) {

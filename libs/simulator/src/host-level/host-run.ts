@@ -26,6 +26,8 @@ const CONVERGED_WITHIN_MICROS = 20_000_000;
 /** A standard seed asks so much of its clients; slow ones get more time, in peace. */
 const OPERATIONS_MIN = 500;
 const EXTRA_LOAD_MICROS_MAX = 120_000_000;
+/** So far rounds may grow in peace, once clients are served: late candidacies end (V4). */
+const ROUNDS_GROWN_MAX = 4;
 const CHECK_STEPS_MAX = 20_000_000;
 
 /** Why a run failed. */
@@ -141,6 +143,7 @@ function runPhases<M>(
   within(cluster, 'clients are served', patience + swarm.operationTimeoutMicros, () => {
     return load.counts.ok >= okBefore + swarm.clients;
   });
+  const roundInPeace = highestRound(cluster);
   cluster.runUntil(queue.now() + QUIET_LOAD_MICROS);
   if (safetyMicros >= SAFETY_MICROS) {
     const enough = (): boolean => load.counts.invoked >= OPERATIONS_MIN;
@@ -157,6 +160,8 @@ function runPhases<M>(
       return replica !== null && replica.appliedIndex >= world.ghost.committedIndex;
     });
   });
+  const grown = highestRound(cluster) - roundInPeace;
+  if (grown > ROUNDS_GROWN_MAX) cluster.fail('V4', `rounds grew by ${grown} in peace`);
   countAtEnd(cluster);
   load.close();
   judge(cluster);
@@ -170,6 +175,10 @@ function within<M>(
 ): void {
   if (cluster.runUntil(cluster.world.queue.now() + micros, done)) return;
   cluster.fail('V1', `not within ${micros} us of peace: ${what}`);
+}
+
+function highestRound<M>({ nodes }: HostCluster<M>): number {
+  return Math.max(0, ...nodes.map(({ replica }) => replica?.status().engine.round ?? 0));
 }
 
 function countAtEnd<M>(cluster: HostCluster<M>): void {

@@ -135,6 +135,16 @@ export class ReplicaGhost {
     if (status.round < node.durable.promisedRound) {
       this.fail('C6', `node ${id} forgot round ${node.durable.promisedRound}: ${status.round}`);
     }
+    // The disk must hold one whole chain: the snapshot that the log names, and what follows it.
+    if (snapshotIndex !== node.durable.snapshotIndex) {
+      const named = `${node.durable.snapshotIndex}, which its log names`;
+      this.fail('S6', `node ${id} opens over snapshot ${snapshotIndex} instead of ${named}`);
+    }
+    for (let index = snapshotIndex + 1; index <= node.durable.commitHint; index++) {
+      if (!node.durable.entries.has(index)) {
+        this.fail('S6', `node ${id} knows ${node.durable.commitHint} committed, lacks ${index}`);
+      }
+    }
     node.nextIndex = snapshotIndex + 1;
     node.status = null;
   }
