@@ -24,6 +24,7 @@ const PLACES: Readonly<Record<string, string>> = {
   run: 'libs/simulator/src/host-level/host-run.ts',
   cluster: 'libs/simulator/src/host-level/host-cluster.ts',
   twice: 'apps/bench/src/commands/simulate-worker.ts',
+  summary: 'apps/bench/src/commands/simulate-summary.ts',
   engine: 'libs/simulator/src/engine-level/ghost-state.ts',
   core: 'libs/simulator/src/engine-level/cluster-core.ts',
   kit: 'libs/engine-testkit/src/kit.ts',
@@ -52,7 +53,7 @@ C8 | equal applied index, equal state | E End | both | store run engine |
 C9 | a fact is durable before it is spoken | S | both | door raftSays paxosSays zabSays |
 C10 | a request of a session acts once | E | host | store |
 C11 | only members count, each once, by majority | E | both | set raft paxos zab |
-C12 | equal seed and build, equal trace | End | host | twice | at the engine level a case of the
+C12 | equal seed and build, equal trace | End | host | twice summary | at the engine level a case of the
   conformance suite
 C13 | a definite failure never shows in a state | E End | both | store engine |
 R1 | one leader a term | E S | both | raft raftSays |
