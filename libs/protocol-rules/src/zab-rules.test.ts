@@ -355,9 +355,19 @@ const BAD: readonly (readonly [string, string, () => void])[] = [
   ],
   [
     'Z14',
+    'votes by a history that the candidate never told',
+    () => {
+      const s = committed();
+      s.turn(3, { saysAfter: [[2, votes(2, 1)]] });
+    },
+  ],
+  [
+    'Z14',
     'goes back to a worse vote in a round',
     () => {
       const s = committed();
+      s.turn(2, { saysAfter: [[3, votes(2, 1)]] });
+      s.turn(1, { saysAfter: [[3, votes(1, 1)]] });
       s.turn(3, { saysAfter: [[2, votes(2, 1)]] });
       s.turn(3, { saysAfter: [[2, votes(1, 1)]] });
     },

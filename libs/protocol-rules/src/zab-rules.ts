@@ -25,6 +25,8 @@ export class ZabRules extends RuleSet<ZabMessage, ZabNode> {
   readonly leaders = new Map<number, NodeId>();
   /** Whom a counted promise of an epoch was given, by epoch and server. */
   readonly promises = new Map<string, NodeId>();
+  /** What servers said of their own histories in votes. */
+  readonly toldVotes = new Set<string>();
   private readonly book: ChainBook;
   private readonly complete = new LeaderCompleteness(this.committed);
   /** How far the primary of an epoch had delivered when it broadcast its first transaction. */

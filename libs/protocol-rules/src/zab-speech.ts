@@ -9,6 +9,7 @@ type Of<K extends ZabMessage['kind']> = Extract<ZabMessage, { readonly kind: K }
 export function zabMayLeave(rules: ZabRules, node: ZabNode, to: NodeId, message: ZabMessage): void {
   switch (message.kind) {
     case 'notification':
+      candidateTold(rules, node, message);
       if (message.state === 'looking') looks(rules, node, message);
       return;
     case 'followerInfo':
@@ -51,6 +52,16 @@ function accepted(rules: ZabRules, node: ZabNode, kind: string, epoch: number): 
     return `server ${node.id} says ${kind} of epoch ${epoch}, ${disk}`;
   });
   if (epoch > node.spokenEpoch) node.spokenEpoch = epoch;
+}
+
+/** Z14: a vote says of its candidate what that one said itself. */
+function candidateTold(rules: ZabRules, node: ZabNode, { vote }: Of<'notification'>): void {
+  const { leader, epoch, zxid } = vote;
+  const told = `${leader}: ${epoch} <${zxid.epoch},${zxid.counter}>`;
+  if (leader === node.id) rules.toldVotes.add(told);
+  rules.check(rules.toldVotes.has(told), 'Z14', () => {
+    return `server ${node.id} votes for ${told}, which the candidate never said`;
+  });
 }
 
 /** C9, Z14: an own vote names the last transaction on the disk; votes only get better. */
