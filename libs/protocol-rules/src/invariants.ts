@@ -53,8 +53,8 @@ C8 | equal applied index, equal state | E End | both | store run engine |
 C9 | a fact is durable before it is spoken | S | both | door raftSays paxosSays zabSays |
 C10 | a request of a session acts once | E | host | store |
 C11 | only members count, each once, by majority | E | both | set raft paxos zab |
-C12 | equal seed and build, equal trace | End | host | twice summary | at the engine level a case of the
-  conformance suite
+C12 | equal seed and build, equal trace | End | host | twice summary | at the engine level a case of
+  the conformance suite
 C13 | a definite failure never shows in a state | E End | both | store engine |
 R1 | one leader a term | E S | both | raft raftSays |
 R2 | one vote a term and node, pre-votes change nothing | S E R | both | raft raftSays |

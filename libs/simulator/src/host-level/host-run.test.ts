@@ -1,20 +1,26 @@
 import type { ConsensusEngine, Protocol } from '@quorate/consensus';
 import { multiPaxos } from '@quorate/multi-paxos';
+import { multiPaxosRules, raftRules, zabRules } from '@quorate/protocol-rules';
 import { raft } from '@quorate/raft';
 import { zab } from '@quorate/zab';
 import { describe, expect, it } from 'vitest';
+import type { ProtocolRules } from '../run-observer.ts';
 import { type HostRunResult, runHosts } from './host-run.ts';
 import { shrinkEvents } from './shrink.ts';
 
 type AnyProtocol = Protocol<unknown>;
-const PROTOCOLS = [raft, multiPaxos, zab] as unknown as readonly AnyProtocol[];
+const RULED = [
+  [raft, raftRules],
+  [multiPaxos, multiPaxosRules],
+  [zab, zabRules],
+] as unknown as readonly (readonly [AnyProtocol, ProtocolRules<unknown>])[];
 const SHORT = { safetyMicros: 5_000_000 } as const;
 
-describe.each(PROTOCOLS.map((protocol) => [protocol.name, protocol] as const))(
+describe.each(RULED.map(([protocol, rules]) => [protocol.name, protocol, rules] as const))(
   'production replicas of %s on virtual time',
-  (_name, protocol) => {
+  (_name, protocol, rules) => {
     it('serve and agree without faults', () => {
-      const result = runHosts({ ...SHORT, protocol, seed: 1, faults: [] });
+      const result = runHosts({ ...SHORT, protocol, rules, seed: 1, faults: [] });
       expect(result.failure).toBeNull();
       expect(result.elections).toBeGreaterThan(0);
       expect(result.operationsOk).toBeGreaterThan(100);
@@ -23,14 +29,14 @@ describe.each(PROTOCOLS.map((protocol) => [protocol.name, protocol] as const))(
     it('keep every invariant over kills, power cuts and cuts of links', () => {
       const faults = ['kill', 'powerCut', 'powerCutAll', 'isolate', 'oneWayCut', 'reset'] as const;
       for (const seed of [2]) {
-        const result = runHosts({ ...SHORT, protocol, seed, faults });
+        const result = runHosts({ ...SHORT, protocol, rules, seed, faults });
         expect(result.failure, `seed ${seed}`).toBeNull();
         expect(result.probes.recoveredClean + result.probes.tornTailCut).toBeGreaterThan(0);
       }
     });
 
     it('C12 repeat exactly, with and without a trace, and differ by seed', () => {
-      const options = { ...SHORT, protocol, seed: 4, safetyMicros: 2_000_000 };
+      const options = { ...SHORT, protocol, rules, seed: 4, safetyMicros: 2_000_000 };
       const { hash } = runHosts(options);
       let lines = 0;
       const onTrace = (): void => {
@@ -67,7 +73,7 @@ function speaksTooEarly(protocol: AnyProtocol): AnyProtocol {
 }
 
 describe('a planted bug', () => {
-  const protocol = speaksTooEarly(PROTOCOLS[0] as AnyProtocol);
+  const protocol = speaksTooEarly(raft as unknown as AnyProtocol);
   const run = (seed: number, drop: readonly number[] = []): HostRunResult =>
     runHosts({ ...SHORT, protocol, seed, drop, nodes: 3, faults: ['kill', 'powerCut'] });
 
