@@ -46,7 +46,7 @@ const BAD: readonly Bad[] = [
   },
   {
     title: 'a disk fault on processes',
-    yaml: fault('{ at: 1s, disk: { on: leader, stallFsync: 500ms } }'),
+    yaml: fault('{ at: 1s, disk: { on: leader, stallFsync: 500ms }, for: 2s }'),
     message: /bad\.yaml:5: faults\.0\.disk: impossible with runtime process: .*allowed: kill/,
   },
   {

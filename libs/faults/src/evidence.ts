@@ -3,7 +3,10 @@ import type { PlannedFault, ResolvedFault } from './plan.ts';
 
 /** How it was seen that a fault came into force, or ended. */
 export interface Evidence {
-  /** `exit-signal`, `proc-state`, `link-counters`, `thread-exit`, `event-loop`, `ready-line`. */
+  /**
+   * `exit-signal`, `proc-state`, `link-counters`, `thread-exit`, `event-loop`, `ready-line`,
+   * `caught-up`; in the simulator also `process-state` and `disk-counters`.
+   */
   readonly method: string;
   /** When it was seen, in milliseconds since the start of the run. */
   readonly atMs: number;

@@ -92,6 +92,17 @@ describe('parseFaultSchedule', () => {
       [{ at: '1s', partition: [['leader'], ['x']], for: '1s' }],
       'faults[0].partition[1][0]: "x" is no role',
     ],
+    ['an endless stall', [{ at: '1s', disk: { on: 'any', stallFsync: '1s' } }], '[0].for: missing'],
+    [
+      'a stall of nothing',
+      [{ at: '1s', disk: { on: 'any', stallFsync: '0ms' }, for: '1s' }],
+      'faults[0].disk.stallFsync: "0ms"; allowed: a duration of at least 1ms',
+    ],
+    [
+      'a kind of disk fault',
+      [{ at: '1s', disk: { on: 'any', tornWrite: 'yes' }, for: '1s' }],
+      'faults[0].disk.tornWrite: unknown; allowed: on, stallFsync',
+    ],
     [
       'a loss',
       [{ at: '1s', link: { between: 'all', loss: '101%' }, for: '1s' }],
@@ -125,12 +136,19 @@ describe('checkSchedule', () => {
       checkSchedule(parseFaultSchedule(value), { runtime, nodes });
 
   it('refuses what the runtime or the cluster cannot do, and says what it can', () => {
-    const disk = [{ at: '1s', disk: { on: 'leader', stallFsync: '500ms' } }];
+    const disk = [{ at: '1s', disk: { on: 'leader', stallFsync: '500ms' }, for: '2s' }];
     expect(check(disk, 'process')).toThrow(
       'faults[0].disk: impossible with runtime process: disk faults come later, through the port ' +
         'of the log; allowed: kill, restart, pause, cut, partition, link',
     );
     expect(check(disk, 'sim')).not.toThrow();
+    expect(check([{ at: '1s', clock: 'leader' }], 'sim')).toThrow(
+      'faults[0].clock: impossible with runtime sim: the clocks of a simulated cluster all show ' +
+        'one virtual time; allowed: kill, restart, pause, cut, partition, link, disk',
+    );
+    expect(
+      check([{ at: '1s', disk: { on: 'node 4', stallFsync: '1ms' }, for: '1s' }], 'sim'),
+    ).toThrow('allowed: node 1 to node 3');
     expect(check([{ at: '1s', kill: 'node 4' }], 'worker')).toThrow('allowed: node 1 to node 3');
     expect(check([{ at: '1s', kill: 'followers[2]' }], 'worker')).toThrow('up to followers[1]');
     expect(check([{ at: '1s', restart: 'killed' }], 'process')).toThrow('nothing is killed');

@@ -71,7 +71,7 @@ export interface Link {
 export type ResolvedFault =
   | {
       readonly excludedReason: null;
-      /** The nodes that are killed, restarted or paused; of link faults all that take part. */
+      /** The nodes whose process or disk is meant; of link faults all that take part. */
       readonly nodes: readonly number[];
       /** For link faults, the directed links that are affected. */
       readonly links: readonly Link[];
@@ -122,6 +122,8 @@ function roleGroups(action: FaultAction): readonly (readonly Role[])[] {
     case 'restart':
     case 'pause':
       return [[action.target]];
+    case 'disk':
+      return [[action.on]];
     default:
       return [];
   }

@@ -16,22 +16,27 @@ export type FaultMeans =
 const by = (method: string): FaultMeans => ({ method, impossible: null });
 const not = (impossible: string): FaultMeans => ({ method: null, impossible });
 
-const LINK_MEANS = { process: by('link-counters'), worker: by('link-counters'), sim: by('sim') };
+const LINK_MEANS = {
+  process: by('link-counters'),
+  worker: by('link-counters'),
+  sim: by('link-counters'),
+};
 const DISK = 'disk faults come later, through the port of the log';
 const CLOCK = 'replicas of one machine share its clock';
+const VIRTUAL_CLOCK = 'the clocks of a simulated cluster all show one virtual time';
 
 /** What each runtime can do. A pair that is impossible is refused before anything starts. */
 export const FAULTS_BY_RUNTIME: {
   readonly [kind in FaultKind]: { readonly [runtime in FaultRuntime]: FaultMeans };
 } = {
-  kill: { process: by('SIGKILL'), worker: by('thread terminated'), sim: by('power cut') },
-  restart: { process: by('new process'), worker: by('new thread'), sim: by('sim') },
-  pause: { process: by('SIGSTOP'), worker: by('event loop blocked'), sim: by('sim') },
+  kill: { process: by('SIGKILL'), worker: by('thread terminated'), sim: by('process ended') },
+  restart: { process: by('new process'), worker: by('new thread'), sim: by('new process') },
+  pause: { process: by('SIGSTOP'), worker: by('event loop blocked'), sim: by('process stopped') },
   cut: LINK_MEANS,
   partition: LINK_MEANS,
   link: LINK_MEANS,
-  disk: { process: not(DISK), worker: not(DISK), sim: by('sim') },
-  clock: { process: not(CLOCK), worker: not(CLOCK), sim: by('sim') },
+  disk: { process: not(DISK), worker: not(DISK), sim: by('slower syncs') },
+  clock: { process: not(CLOCK), worker: not(CLOCK), sim: not(VIRTUAL_CLOCK) },
 };
 
 /** Why `kind` cannot be had in `runtime`, in one line, or null when it can. */
@@ -75,6 +80,8 @@ export function rolesOf({ action }: Pick<FaultEntry, 'action'>): readonly Role[]
       return action.groups.flat();
     case 'link':
       return action.between;
+    case 'disk':
+      return [action.on];
     default:
       return [];
   }

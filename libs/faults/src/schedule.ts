@@ -45,8 +45,15 @@ export type FaultAction =
       readonly lossShare: number;
       readonly forMs: number;
     }
+  /** Each sync of the nodes' disks takes so much longer. */
+  | {
+      readonly kind: 'disk';
+      readonly on: Role;
+      readonly stallFsyncMs: number;
+      readonly forMs: number;
+    }
   /** Known, but possible in no runtime of today; kept so that the refusal can say so. */
-  | { readonly kind: 'disk' | 'clock' };
+  | { readonly kind: 'clock' };
 
 /** One entry of a schedule. Times count from the start of the probe load. */
 export interface FaultEntry {
@@ -65,6 +72,9 @@ export interface FaultEntry {
 export const FAULT_TIMES_MAX = 10_000;
 
 type Fields = { readonly [name: string]: unknown };
+
+/** Kinds that end by themselves, and so need `for`. */
+const LASTING_KINDS: readonly FaultKind[] = ['pause', 'cut', 'partition', 'link', 'disk'];
 
 const ENTRY_FIELDS = ['at', 'jitter', 'every', 'times', 'for', 'restartAfter'];
 
@@ -119,7 +129,7 @@ function parseTimes(value: unknown, everyMs: number | null, path: DocumentPath):
 
 function parseAction(kind: FaultKind, fields: Fields, place: number): FaultAction {
   const path = [place, kind];
-  const lasts = kind === 'pause' || kind === 'cut' || kind === 'partition' || kind === 'link';
+  const lasts = LASTING_KINDS.includes(kind);
   const forMs = lasts ? parseDuration(fields.for, [place, 'for'], 1) : 0;
   if (!lasts) refuseField(fields, 'for', place, `a ${kind} does not end by itself`);
   if (kind !== 'kill') refuseField(fields, 'restartAfter', place, 'only a kill has it');
@@ -141,6 +151,8 @@ function parseAction(kind: FaultKind, fields: Fields, place: number): FaultActio
       return parsePartition(given, path, forMs);
     case 'link':
       return parseLink(given, path, forMs);
+    case 'disk':
+      return parseDisk(given, path, forMs);
     default:
       return { kind };
   }
@@ -188,6 +200,14 @@ function parseLink(value: unknown, path: DocumentPath, forMs: number): FaultActi
     lossShare: parseShare(loss, [...path, 'loss']),
     forMs,
   };
+}
+
+function parseDisk(value: unknown, path: DocumentPath, forMs: number): FaultAction {
+  const fields = asFields(value, path, '{ on: leader, stallFsync: 500ms }');
+  onlyFields(fields, ['on', 'stallFsync'], path);
+  const on = parseRole(fields.on, [...path, 'on']);
+  const stallFsyncMs = parseDuration(fields.stallFsync, [...path, 'stallFsync'], 1);
+  return { kind: 'disk', on, stallFsyncMs, forMs };
 }
 
 function asFields(value: unknown, path: DocumentPath, example: string): Fields {

@@ -26,8 +26,10 @@ export {
   type HostFaultKind,
 } from './host-level/fault-schedule.ts';
 export { HostCluster } from './host-level/host-cluster.ts';
+export { HostNode } from './host-level/host-node.ts';
 export type { HostRunOptions, SwarmOptions } from './host-level/host-options.ts';
 export { type HostRunResult, type RunFailure, runHosts } from './host-level/host-run.ts';
+export { type LinkEffect, LinkEffects } from './host-level/link-effects.ts';
 export { expectedProbes, PROBES, type Probe } from './host-level/probes.ts';
 export { shrinkEvents } from './host-level/shrink.ts';
 export { LinkMatrix } from './link-matrix.ts';

@@ -61,7 +61,7 @@ const faultSchema = z
     jitter: anything.optional().describe('up to this much later, drawn from the seed: 150ms'),
     every: anything.optional().describe('distance of repetitions: 2500ms'),
     times: anything.optional().describe('number of repetitions; --trials sets it'),
-    for: anything.optional().describe('how long a pause, cut, partition or link fault lasts: 3s'),
+    for: anything.optional().describe('how long what ends by itself lasts: 3s'),
     restartAfter: anything.optional().describe('restarts what was killed after this long: 1200ms'),
     kill: anything.optional().describe('a role: leader, follower, followers[0], any, node 2'),
     restart: anything.optional().describe('a role, usually killed'),
@@ -69,8 +69,8 @@ const faultSchema = z
     cut: anything.optional().describe('{ from: leader, to: followers[0], direction: one-way }'),
     partition: anything.optional().describe('groups of roles: [[leader], [rest]]'),
     link: anything.optional().describe('{ between: all, delay: 20ms, jitter: 5ms, loss: 1% }'),
-    disk: anything.optional().describe('comes later'),
-    clock: anything.optional().describe('in the simulator only'),
+    disk: anything.optional().describe('{ on: leader, stallFsync: 500ms }; runtime sim only'),
+    clock: anything.optional().describe('possible in no runtime yet'),
   })
   .describe('one fault, in roles');
 

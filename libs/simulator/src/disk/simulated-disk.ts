@@ -62,6 +62,7 @@ export class SimulatedDisk implements Disk {
   private readonly faults = new FaultPlan();
   private readonly counts: Map<DiskOperation, number> = new Map();
   private readonly writes: Set<WriteInFlight> = new Set();
+  private writesThrough = 0;
   private incarnation = 1;
   private effects = 0;
 
@@ -90,6 +91,11 @@ export class SimulatedDisk implements Disk {
   /** How often an operation was asked for since the disk was made. */
   count(operation: DiskOperation): number {
     return this.counts.get(operation) ?? 0;
+  }
+
+  /** Syncs asked for since the disk was made; a write-through write is one. */
+  get syncCount(): number {
+    return this.count('sync') + this.writesThrough;
   }
 
   /** The number of effects so far: the crash points of a run. */
@@ -327,6 +333,7 @@ export class SimulatedDisk implements Disk {
     const bytes = ownCopy(parts);
     const write: WriteInFlight = { content, offset, bytes };
     this.writes.add(write);
+    if (writeThrough) this.writesThrough++;
     const delay = this.delays.writeMicros + (writeThrough ? this.delays.syncMicros : 0);
     this.run(incarnation, 'write', path, delay, done, (lies, fault) => {
       this.writes.delete(write);

@@ -6,8 +6,10 @@ export interface LinkEffect {
   readonly from: NodeId;
   readonly to: NodeId;
   readonly cut?: boolean;
-  /** Added to the delay of each piece. */
+  /** Added to the delay of each piece: half of it to all of it when there is no `jitterMicros`. */
   readonly delayMicros?: number;
+  /** With it a piece is delayed by `delayMicros`, and by up to this much more. */
+  readonly jitterMicros?: number;
   readonly loss?: number;
   /** The next two concern datagrams only: a stream neither repeats nor reorders. */
   readonly duplication?: number;
@@ -52,20 +54,24 @@ export class LinkEffects {
   private apply(from: NodeId, to: NodeId): void {
     const { links } = this;
     let cut = false;
-    let delayMicros = 0;
+    let leastMicros = 0;
+    let mostMicros = 0;
     let { loss, duplication, reordering } = links.usual;
     for (const effect of this.active) {
       if (effect.from !== from || effect.to !== to) continue;
       cut ||= effect.cut ?? false;
-      delayMicros = Math.max(delayMicros, effect.delayMicros ?? 0);
+      const { delayMicros = 0, jitterMicros } = effect;
+      const least = jitterMicros === undefined ? Math.floor(delayMicros / 2) : delayMicros;
+      leastMicros = Math.max(leastMicros, least);
+      mostMicros = Math.max(mostMicros, delayMicros + (jitterMicros ?? 0));
       loss = Math.max(loss, effect.loss ?? 0);
       duplication = Math.max(duplication, effect.duplication ?? 0);
       reordering = Math.max(reordering, effect.reordering ?? 0);
     }
     const { delayMinMicros, delayMaxMicros } = links.usual;
     links.override(from, to, {
-      delayMinMicros: delayMinMicros + Math.floor(delayMicros / 2),
-      delayMaxMicros: delayMaxMicros + delayMicros,
+      delayMinMicros: delayMinMicros + leastMicros,
+      delayMaxMicros: delayMaxMicros + mostMicros,
       ...{ loss, duplication, reordering },
     });
     if (cut && !links.isCut(from, to)) links.cut(from, to);

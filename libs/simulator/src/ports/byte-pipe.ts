@@ -22,11 +22,25 @@ const RETRANSMITS_MAX = 5;
 const LENGTH_BYTES = 4;
 const GIGABYTE_BIT = 0x40;
 
+/** What faults of one way between two nodes did so far, in pieces of streams and in dials. */
+export interface LinkCounts {
+  /** Pieces written while the link was cut. */
+  held: number;
+  /** Pieces that took longer than the link usually takes. */
+  delayed: number;
+  /** Pieces that were lost and sent again. */
+  resent: number;
+  /** Attempts to connect that did not get through. */
+  dialsBlocked: number;
+}
+
 /** What all pipes of one network share. */
 export interface PipeWorld {
   readonly queue: EventQueue;
   readonly links: LinkMatrix;
   readonly random: Random;
+  /** The counts of one way; they change nothing. */
+  counts(from: NodeId, to: NodeId): LinkCounts;
   /** Sees what is written and what a process gets; it changes nothing. */
   readonly watch: PipeWatch | null;
 }
@@ -69,6 +83,11 @@ export class BytePipe {
     this.onDrained = onDrained;
   }
 
+  /** Pieces that wait here because the link is cut or the receiver's window is full. */
+  get waiting(): number {
+    return this.outgoing.length;
+  }
+
   /** Queues a copy of the parts; false above the high-water mark. */
   write(parts: readonly Uint8Array[]): boolean {
     if (this.over) return false;
@@ -80,7 +99,9 @@ export class BytePipe {
       at += part.length;
     }
     if (this.corruptNext !== null) this.corruptLength(bytes);
-    for (const piece of this.split(bytes)) this.outgoing.push(piece);
+    const pieces = this.split(bytes);
+    this.outgoing.push(...pieces);
+    if (this.isCut) this.counts.held += pieces.length;
     this.queuedBytes += bytes.length;
     this.pump();
     if (this.queuedBytes > HIGH_WATER_BYTES) this.wasHigh = true;
@@ -92,6 +113,7 @@ export class BytePipe {
     if (this.over) return;
     this.over = true;
     this.outgoing = [{ end: reason }];
+    if (this.isCut) this.counts.held++;
     this.queuedBytes = 0;
     this.pump();
   }
@@ -110,8 +132,8 @@ export class BytePipe {
 
   /** Moves queued pieces onto the way, as far as the link and the window allow. */
   pump(): void {
-    const { queue, links } = this.world;
-    const cut = this.local ? false : links.isCut(this.from.node, this.to.node);
+    const { queue } = this.world;
+    const cut = this.isCut;
     let sent = 0;
     while (!cut && sent < this.outgoing.length && this.windowBytes < WINDOW_BYTES) {
       const piece = this.outgoing[sent++] as Piece;
@@ -175,15 +197,26 @@ export class BytePipe {
     return this.from.node === this.to.node;
   }
 
+  private get isCut(): boolean {
+    return !this.local && this.world.links.isCut(this.from.node, this.to.node);
+  }
+
+  private get counts(): LinkCounts {
+    return this.world.counts(this.from.node, this.to.node);
+  }
+
   private delay(): number {
     if (this.local) return LOOPBACK_MICROS;
     const { links, random } = this.world;
     const settings = links.settings(this.from.node, this.to.node);
     let delay = random.between(settings.delayMinMicros, settings.delayMaxMicros);
+    const slower = settings.delayMaxMicros > links.usual.delayMaxMicros;
+    if (slower) this.counts.delayed++;
     // A stream loses nothing: a lost segment is sent again, and everything behind it waits.
     let resend = RETRANSMIT_MICROS;
     for (let i = 0; i < RETRANSMITS_MAX && settings.loss > 0; i++) {
       if (random.fraction() >= settings.loss) break;
+      if (resend === RETRANSMIT_MICROS) this.counts.resent++;
       delay += resend;
       resend *= 2;
     }

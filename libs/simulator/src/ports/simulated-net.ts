@@ -10,7 +10,7 @@ import {
 import type { Random } from '@quorate/foundation';
 import type { EventQueue } from '../event-queue.ts';
 import type { LinkMatrix } from '../link-matrix.ts';
-import { BytePipe, type PipeWatch, type PipeWorld } from './byte-pipe.ts';
+import { BytePipe, type LinkCounts, type PipeWatch, type PipeWorld } from './byte-pipe.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 
 /** How long a dial waits behind a cut link, and how often it looks again. */
@@ -36,6 +36,7 @@ interface OpenPort {
 export class SimulatedNetwork {
   readonly world: PipeWorld;
   private readonly ports = new Map<string, OpenPort>();
+  private readonly linkCounts = new Map<string, LinkCounts>();
   private readonly pipes = new Map<string, Set<BytePipe>>();
   private readonly ends = new Map<string, Set<StreamEnd>>();
   /** Ends whose other end lost power, by the node that did. */
@@ -48,7 +49,8 @@ export class SimulatedNetwork {
     random: Random,
     watch: PipeWatch | null = null,
   ) {
-    this.world = { queue, links, random, watch };
+    const counts = (from: NodeId, to: NodeId): LinkCounts => this.counts(from, to);
+    this.world = { queue, links, random, watch, counts };
     links.onChange((from, to) => {
       for (const pipe of this.pipes.get(`${from}>${to}`) ?? []) pipe.pump();
     });
@@ -60,6 +62,24 @@ export class SimulatedNetwork {
       listen: (address, accept, done) => this.listen(process, address, accept, done),
       dial: (address, done) => this.dial(process, address, done),
     };
+  }
+
+  /** What faults of one way did so far; the object goes on counting. */
+  counts(from: NodeId, to: NodeId): LinkCounts {
+    const key = `${from}>${to}`;
+    let counts = this.linkCounts.get(key);
+    if (counts === undefined) {
+      counts = { held: 0, delayed: 0, resent: 0, dialsBlocked: 0 };
+      this.linkCounts.set(key, counts);
+    }
+    return counts;
+  }
+
+  /** Pieces that wait to be sent from one node to another. */
+  waiting(from: NodeId, to: NodeId): number {
+    let pieces = 0;
+    for (const pipe of this.pipes.get(`${from}>${to}`) ?? []) pieces += pipe.waiting;
+    return pieces;
   }
 
   /** Breaks every connection between two nodes; both ends learn it, what is on the way is lost. */
@@ -120,6 +140,7 @@ export class SimulatedNetwork {
       if (port === undefined) {
         answer(new NetError('ECONNREFUSED', `nobody listens at ${address}`), null);
       } else if (!this.reaches(process.node, port.process.node)) {
+        this.blocked(process.node, port.process.node);
         if (queue.now() >= deadline)
           answer(new NetError('ETIMEDOUT', `${address} is silent`), null);
         else queue.after(DIAL_RETRY_MICROS, attempt);
@@ -184,6 +205,12 @@ export class SimulatedNetwork {
       if (!this.world.links.isCut(from.node, to.node)) this.pipes.get(key)?.delete(pipe);
     };
     return pipe;
+  }
+
+  private blocked(a: NodeId, b: NodeId): void {
+    const { links } = this.world;
+    if (links.isCut(a, b)) this.counts(a, b).dialsBlocked++;
+    if (links.isCut(b, a)) this.counts(b, a).dialsBlocked++;
   }
 
   private reaches(a: NodeId, b: NodeId): boolean {
