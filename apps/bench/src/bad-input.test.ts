@@ -50,6 +50,22 @@ const BAD: readonly Bad[] = [
     message: /bad\.yaml:5: faults\.0\.disk: impossible with runtime process: .*allowed: kill/,
   },
   {
+    title: 'a clock fault in the simulator',
+    yaml: `${fault('{ at: 1s, clock: { on: leader, skew: 1s } }')}runtime: sim\n`,
+    message: /bad\.yaml:5: faults\.0\.clock: impossible with runtime sim: .*allowed: .*link, disk$/,
+  },
+  {
+    title: 'another transport in the simulator',
+    yaml: null,
+    flags: { runtime: 'sim', transport: 'grpc' },
+    message: /--transport grpc: runtime sim joins .* by tcp frames .*; allowed: tcp/,
+  },
+  {
+    title: 'an unknown variant',
+    yaml: `${GOOD}variants:\n  raft: { preVoet: true }\n`,
+    message: /bad\.yaml:5: variants\.raft: variant "preVoet" is not one of preVote \(boolean\), /,
+  },
+  {
     title: 'a clock fault on processes',
     yaml: fault('{ at: 1s, clock: { on: leader, skew: 1s } }'),
     message: /bad\.yaml:5: faults\.0\.clock: /,

@@ -18,3 +18,11 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
+
+/**
+ * A correctness violation that ends a run at once: a simulated replica broke an invariant. The
+ * command ends with {@link ExitCode.violation}; the same command shows it again.
+ */
+export class ViolationError extends Error {
+  override readonly name = 'ViolationError';
+}

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { simulateCommand } from './commands/simulate-command.ts';
-import { ExitCode, UsageError } from './errors.ts';
+import { ExitCode, UsageError, ViolationError } from './errors.ts';
 import { listScenarios } from './scenario/catalogue.ts';
 
 const EXIT_CODES = `
@@ -83,6 +83,10 @@ function report(error: unknown): number {
   if (error instanceof UsageError) {
     process.stderr.write(`quorate: ${error.message}\n`);
     return ExitCode.usage;
+  }
+  if (error instanceof ViolationError) {
+    process.stderr.write(`quorate: violation: ${error.message}\n`);
+    return ExitCode.violation;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`quorate: the program failed: ${text}\n`);
@@ -186,7 +190,10 @@ function addRun(program: Command, args: readonly string[], exit: (code: number) 
     .description('run a scenario: a file, or a name from `quorate list`')
     .option('--protocol <names>', 'raft, multi-paxos, zab, none; several with commas')
     .option('--nodes <n>', 'replicas of each cluster, 1 to 9')
-    .option('--runtime <name>', 'process or worker')
+    .option(
+      '--runtime <name>',
+      'process, worker or sim (virtual time: exact counts, no machine’s latencies)',
+    )
     .option('--transport <name>', 'grpc, tcp or message-port')
     .option('--sync <policy>', 'each, group, periodic, none or memory')
     .option('--rate <n>', 'open loop at these operations a second; several with commas')

@@ -46,6 +46,7 @@ export class HealthWatch {
       walBatches: wal.batches,
       walBytes: wal.bytesWritten,
       commandsApplied: counters.commandsApplied,
+      entriesApplied: counters.entriesApplied,
     };
   }
 

@@ -83,6 +83,8 @@ export interface ReplicaGauges {
   readonly walBatches: number;
   readonly walBytes: number;
   readonly commandsApplied: number;
+  /** Log entries applied; a batch of commands is one. */
+  readonly entriesApplied: number;
 }
 
 /** The first line of a replica: it serves now. */

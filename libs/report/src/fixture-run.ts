@@ -112,7 +112,7 @@ function fixtureProtocol(name: string, place: number, trials: number, violated: 
     labels: {},
     points: fixturePoints(speed),
     failover: summariseFailovers(failovers),
-    cost: null,
+    cost: fixtureCost(replicated),
     replicas: [1, 2, 3].slice(0, replicated ? 3 : 1).map((node) => ({
       node,
       pid: 4_000 + place * 10 + node,
@@ -124,6 +124,27 @@ function fixtureProtocol(name: string, place: number, trials: number, violated: 
   };
   const series = fixtureSeries(protocol, startMs, durationMs, speed, random.split('series'));
   return { protocol, series, curves: [write.curve, read.curve] };
+}
+
+const COST = {
+  messagesPerCommit: 1.625,
+  bytesPerCommit: 312.5,
+  fsyncsPerCommit: 0.4375,
+  cpuUsPerCommit: 41.5,
+} as const;
+
+function fixtureCost(replicated: boolean): RunProtocol['cost'] {
+  const half = { messagesPerCommit: [0.5, 0.5] as [number, number], fsyncsPerCommitMax: 0.5 };
+  const range: [number, number] = replicated ? [1, 2] : [0, 0];
+  return {
+    leader: { ...COST, fsyncsPerCommit: 0.5 },
+    follower: replicated ? { ...COST, messagesPerCommit: 0.5, bytesPerCommit: 12 } : null,
+    commandsPerEntry: 2,
+    expected: {
+      leader: { messagesPerCommit: range, fsyncsPerCommitMax: 0.5 },
+      follower: replicated ? half : null,
+    },
+  };
 }
 
 function fixtureVariants(name: string): RunProtocol['variants'] {

@@ -1,5 +1,12 @@
 export { type ProtocolStyle, protocolStyle } from './chart-palette.ts';
 export { COMPARISON_COLUMNS, comparisonRows, failoverRemark } from './comparison-table.ts';
+export {
+  COST_COLUMNS,
+  type CostRow,
+  costRemark,
+  costRows,
+  virtualTimeRemark,
+} from './cost-table.ts';
 export { RunFolderError, SloError } from './errors.ts';
 export {
   analyseFailover,

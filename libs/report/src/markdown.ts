@@ -1,7 +1,9 @@
 import { protocolStyle } from './chart-palette.ts';
 import { COMPARISON_COLUMNS, comparisonRows, failoverRemark } from './comparison-table.ts';
+import { COST_COLUMNS, costRemark, costRows, virtualTimeRemark } from './cost-table.ts';
 import { showCount } from './figures.ts';
 import type { ReportInput } from './report-input.ts';
+import type { Run } from './run-schema.ts';
 import {
   headline,
   limitLines,
@@ -14,6 +16,7 @@ import {
 export function renderMarkdown({ run, drawings }: ReportInput): string {
   const top = headline(run);
   const { labels } = run;
+  const virtual = virtualTimeRemark(run);
   const lines = [
     `# ${run.scenario.name}`,
     '',
@@ -21,6 +24,7 @@ export function renderMarkdown({ run, drawings }: ReportInput): string {
       `sync ${labels.sync}, ${run.startedAt}`,
     '',
     `**${VERDICT_SIGNS[top.mark]} ${top.text}**`,
+    ...(virtual === null ? [] : ['', `*${virtual}*`]),
     ...(run.quick ? ['', '*Quick run: not for comparison.*'] : []),
     '',
   ];
@@ -42,6 +46,7 @@ export function renderMarkdown({ run, drawings }: ReportInput): string {
   lines.push(
     '',
     failoverRemark(run),
+    ...costLines(run),
     '',
     '## Errors',
     '',
@@ -60,6 +65,18 @@ export function renderMarkdown({ run, drawings }: ReportInput): string {
     '',
   );
   return lines.join('\n');
+}
+
+function costLines(run: Run): string[] {
+  const rows = costRows(run);
+  if (rows.length === 0) return [];
+  return [
+    ...['', '## Cost per commit', ''],
+    row(['protocol', 'role', ...COST_COLUMNS]),
+    row(['---', '---', ...COST_COLUMNS.map(() => '---:')]),
+    ...rows.map(({ title, role, cells }) => row([title, role, ...cells])),
+    ...['', costRemark(run)],
+  ];
 }
 
 function row(cells: readonly string[]): string {

@@ -1,6 +1,7 @@
 import type { Cell, Chart } from './chart.ts';
 import { chartSvg, withPageColours } from './chart-render.ts';
 import { COMPARISON_COLUMNS, comparisonRows, failoverRemark } from './comparison-table.ts';
+import { COST_COLUMNS, costRemark, costRows, virtualTimeRemark } from './cost-table.ts';
 import { escapeMarkup, showCount, showMs } from './figures.ts';
 import { PAGE_STYLE } from './page-style.ts';
 import { isViolated, type ReportInput } from './report-input.ts';
@@ -36,6 +37,7 @@ export async function renderPage(input: ReportInput, charts: readonly Chart[]): 
     verdictSection(run),
     violationSection(input),
     comparisonSection(run),
+    costSection(run),
     ...figures,
     faultSection(run),
     limitSection(run),
@@ -58,7 +60,10 @@ function headSection(run: Run): string {
       : `commit ${environment.commit.slice(0, 10)}${environment.dirty ? ' (dirty)' : ''}`,
     run.startedAt.slice(0, 16).replace('T', ' '),
   ].filter((fact) => fact !== null);
-  const stamp = run.quick ? '<div class="stamp">Quick run: not for comparison</div>' : '';
+  const stamps = [run.quick ? 'Quick run: not for comparison' : null, virtualTimeRemark(run)];
+  const stamp = stamps
+    .map((text) => (text === null ? '' : `<div class="stamp">${escapeMarkup(text)}</div>`))
+    .join(' ');
   const name = escapeMarkup(run.scenario.name);
   const line = escapeMarkup(facts.join(' · '));
   const heading = `<div class="brand">Quorate</div><h1>${name}</h1>`;
@@ -124,6 +129,14 @@ function comparisonSection(run: Run): string {
     `<tbody>${rows.join('')}</tbody></table>` +
     `<p class="remark">${escapeMarkup(failoverRemark(run))}</p></section>`
   );
+}
+
+function costSection(run: Run): string {
+  const rows = costRows(run).map(({ title, role, cells }) => [`${title} ${role}`, ...cells]);
+  if (rows.length === 0) return '';
+  const table = dataTable(['cost per commit', ...COST_COLUMNS], rows);
+  const remark = escapeMarkup(costRemark(run));
+  return `<section><h2>Cost per commit</h2>${table}<p class="remark">${remark}</p></section>`;
 }
 
 async function chartSection(chart: Chart): Promise<string> {
@@ -230,6 +243,7 @@ function conditionSection(run: Run): string {
         ? 'not measured'
         : `p50 ${showCount(fsync.p50)} us, p99 ${showCount(fsync.p99)} us`,
     ],
+    ...modelEntries(run),
     ['file system', environment.filesystem ?? 'unknown'],
     ['machine', `${environment.cpuModel}, ${environment.cores} cores`],
     ['software', `Node ${environment.node}, ${environment.os} ${environment.kernel}`],
@@ -239,6 +253,15 @@ function conditionSection(run: Run): string {
     ([term, text]) => `<div><dt>${escapeMarkup(term)}</dt><dd>${escapeMarkup(text)}</dd></div>`,
   );
   return `<section><h2>Conditions</h2><dl>${list.join('')}</dl></section>`;
+}
+
+function modelEntries({ labels: { model } }: Run): [string, string][] {
+  if (model === undefined) return [];
+  const { linkDelayUs, timersLateMaxUs, diskReadUs, diskWriteUs, diskSyncUs } = model;
+  const segments = `log segments of ${model.segmentBytes / 2 ** 20} MiB`;
+  const disk = `disk read ${diskReadUs}, write ${diskWriteUs}, sync ${diskSyncUs} us`;
+  const links = `links ${linkDelayUs.join(' to ')} us, timers up to ${timersLateMaxUs} us late`;
+  return [['model', `${links}, ${disk}; ${segments}; work takes no time`]];
 }
 
 function join(value: number | readonly number[] | null | undefined): string {

@@ -56,6 +56,23 @@ describe('run.json', () => {
     expect(problems.join('\n')).toMatch(/seed: /);
   });
 
+  it('shows costs beside what the papers let them be, and labels virtual time', () => {
+    const { run, ...rest } = fixtureReport();
+    const real = renderMarkdown({ run, ...rest });
+    expect(real).toContain('| raft | leader | 1.63 | 1.00 to 2.00 | 313 | 0.500 | 0.500 | 41.5 |');
+    expect(real).toContain('| raft | follower | 0.500 | 0.500 | 12.0 | 0.438 | 0.500 | 41.5 |');
+    expect(real).not.toContain('Virtual time');
+    const delays = { timersLateMaxUs: 100, diskReadUs: 50, diskWriteUs: 20, diskSyncUs: 500 };
+    const segmentBytes = 2 ** 24;
+    const model = { linkDelayUs: [100, 200] as [number, number], segmentBytes, ...delays };
+    const simulated = { ...run, labels: { ...run.labels, model } };
+    expect(parseRun(JSON.parse(JSON.stringify(simulated)))).toMatchObject({ problems: [] });
+    const text = renderMarkdown({ run: simulated, ...rest });
+    expect(text).toMatch(
+      /\*Virtual time: counts are exact; .*links 100 to 200 us, .*not of a machine/,
+    );
+  });
+
   it('is described by the published JSON Schema', () => {
     const root = fileURLToPath(new URL('../../../', import.meta.url));
     const published = readFileSync(join(root, 'docs/reference/run.schema.json'), 'utf8');

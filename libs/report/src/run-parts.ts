@@ -117,6 +117,27 @@ export const costSchema = z.strictObject({
   cpuUsPerCommit: amount.nullable(),
 });
 
+/** What the papers let one commit cost a replica; a range, as notices may ride along. */
+export const expectedCostSchema = z.strictObject({
+  messagesPerCommit: z.tuple([amount, amount]),
+  fsyncsPerCommitMax: amount,
+});
+
+/** Costs by role, beside what is expected of them. */
+export const costsSchema = z.strictObject({
+  leader: costSchema.nullable(),
+  follower: costSchema.nullable(),
+  /** Commands that a log entry carried, on average; what is expected is divided by it. */
+  commandsPerEntry: amount.nullable().optional(),
+  expected: z
+    .strictObject({
+      leader: expectedCostSchema.nullable(),
+      follower: expectedCostSchema.nullable(),
+    })
+    .nullable()
+    .optional(),
+});
+
 /** One SLO of one protocol, judged. */
 export const sloResultSchema = z.strictObject({
   expression: z.string().min(1),

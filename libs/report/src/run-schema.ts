@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import {
   amount,
-  costSchema,
+  costsSchema,
   count,
   failoverSchema,
   failoverSummarySchema,
@@ -28,6 +28,17 @@ const loadSchema = z.strictObject({
   keyDistribution: z.string(),
 });
 
+/** Delays of a simulated cluster, in microseconds. Work takes no time in it. */
+const modelSchema = z.strictObject({
+  linkDelayUs: z.tuple([amount, amount]),
+  timersLateMaxUs: amount,
+  diskReadUs: amount,
+  diskWriteUs: amount,
+  diskSyncUs: amount,
+  /** Of the log; a roll of segments costs syncs of its own. */
+  segmentBytes: count,
+});
+
 const labelsSchema = z.strictObject({
   sync: z.string(),
   nodes: count,
@@ -44,6 +55,8 @@ const labelsSchema = z.strictObject({
   routing: z.string(),
   /** What failure detectors listen to; the same for all protocols of a run. */
   detector: z.string().optional(),
+  /** Runtime `sim` only: the delays that its latencies are made of. */
+  model: modelSchema.optional(),
   load: loadSchema,
 });
 
@@ -102,17 +115,16 @@ const protocolSchema = z.strictObject({
   faults: z.array(faultSchema),
   failovers: z.array(failoverSchema),
   failover: failoverSummarySchema.nullable(),
-  cost: z
-    .strictObject({ leader: costSchema.nullable(), follower: costSchema.nullable() })
-    .nullable(),
+  cost: costsSchema.nullable(),
   replicas: z.array(replicaSchema),
   verdicts: verdictsSchema,
 });
 
 const generatorSchema = z.strictObject({
   pid: count.nullable(),
-  missedStarts: count,
-  missedStartsShare: share,
+  /** Null on virtual time, where no start can be late. */
+  missedStarts: count.nullable(),
+  missedStartsShare: share.nullable(),
   eventLoopDelayP99Ms: amount.nullable(),
   cpuShare: amount.nullable(),
   gcMaxMs: amount.nullable(),

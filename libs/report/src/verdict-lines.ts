@@ -83,9 +83,10 @@ export function limitLines(run: Run): string[] {
   const { generator, protocols } = run;
   const lines = generator.voidReasons.map((reason) => `Void: ${reason}`);
   if (!generator.healthy) lines.push('The load generator was not healthy.');
-  if (generator.missedStarts > 0) {
-    const share = `${(generator.missedStartsShare * 100).toFixed(2)} %`;
-    lines.push(`The generator missed ${showCount(generator.missedStarts)} starts (${share}).`);
+  const { missedStarts, missedStartsShare } = generator;
+  if (missedStarts !== null && missedStarts > 0) {
+    const share = `${((missedStartsShare ?? 0) * 100).toFixed(2)} %`;
+    lines.push(`The generator missed ${showCount(missedStarts)} starts (${share}).`);
   }
   if (generator.voidBlocksRepeated > 0) {
     lines.push(`${generator.voidBlocksRepeated} void blocks were repeated.`);

@@ -19,6 +19,7 @@ export { drawEngineSwarm, type EngineSwarm } from './engine-swarm.ts';
 export { EventQueue } from './event-queue.ts';
 export { SimulationFailure } from './failure.ts';
 export { CausalTrace, nodeName, SHIVIZ_PARSER } from './host-level/causal-trace.ts';
+export { FIRST_CLIENT_NODE } from './host-level/client-load.ts';
 export { entryMark } from './host-level/durable-facts.ts';
 export {
   type FaultEvent,
@@ -27,8 +28,9 @@ export {
 } from './host-level/fault-schedule.ts';
 export { HostCluster } from './host-level/host-cluster.ts';
 export { HostNode } from './host-level/host-node.ts';
-export type { HostRunOptions, SwarmOptions } from './host-level/host-options.ts';
+export type { HostRunOptions, HostSettings, SwarmOptions } from './host-level/host-options.ts';
 export { type HostRunResult, type RunFailure, runHosts } from './host-level/host-run.ts';
+export { clientAddress } from './host-level/host-world.ts';
 export { type LinkEffect, LinkEffects } from './host-level/link-effects.ts';
 export { expectedProbes, PROBES, type Probe } from './host-level/probes.ts';
 export { shrinkEvents } from './host-level/shrink.ts';

@@ -1,13 +1,12 @@
 import { protocolNamed } from '@quorate/kv-server';
-import { multiPaxosRules, raftRules, zabRules } from '@quorate/protocol-rules';
 import {
   type HostFaultKind,
   type HostRunOptions,
   type HostRunResult,
-  type ProtocolRules,
   runHosts,
 } from '@quorate/simulator';
 import { UsageError } from '../errors.ts';
+import { rulesOf } from '../sim/protocol-rules.ts';
 
 /** What is asked of every seed of a campaign; what is not given is drawn from the seed. */
 export interface SeedSettings {
@@ -37,23 +36,15 @@ export interface SeedOutcome extends HostRunResult {
 /** Where the events of a run go. */
 export type TraceSinks = Pick<HostRunOptions<unknown>, 'onTrace' | 'causalTrace'>;
 
-type AnyRules = ProtocolRules<unknown>;
-/** What each protocol must never do; the casts forget the message types, as those of engines do. */
-const RULES: ReadonlyMap<string, AnyRules> = new Map([
-  ['raft', raftRules as unknown as AnyRules],
-  ['multi-paxos', multiPaxosRules as unknown as AnyRules],
-  ['zab', zabRules as unknown as AnyRules],
-]);
-
 /** Runs one seed to its end; the entry of the worker threads. */
 export function runSeed(task: SeedTask, sinks: TraceSinks = {}): SeedOutcome {
   const protocol = protocolNamed(task.protocol);
   if (protocol === null) throw new UsageError(`--protocol ${task.protocol}: not known`);
   const { seed, nodes, clients, untilSeconds, faults, drop } = task;
-  const rules = RULES.get(task.protocol);
+  const rules = rulesOf(task.protocol);
   const options = {
     ...{ protocol, seed },
-    ...(rules === undefined ? {} : { rules }),
+    ...(rules === null ? {} : { rules }),
     ...(nodes === undefined ? {} : { nodes }),
     ...(clients === undefined ? {} : { swarm: { clients } }),
     ...(untilSeconds === undefined ? {} : { safetyMicros: untilSeconds * 1e6 }),

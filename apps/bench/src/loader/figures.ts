@@ -24,7 +24,8 @@ export interface PhaseRecord {
   readonly loop: LoopResult;
   readonly offeredPerSecond: number | null;
   readonly durationMs: number;
-  readonly cpuMicros: number;
+  /** CPU time of the loader; null on virtual time. */
+  readonly cpuMicros: number | null;
   readonly errors: Readonly<Record<string, number>>;
 }
 
@@ -56,6 +57,7 @@ export function summarize(log: OperationLog, phase: PhaseRecord): PhaseSummary {
   return {
     name: phase.name,
     measured: phase.measured,
+    plannedMs: phase.durationMs,
     startMicros: loop.startMicros,
     endMicros: loop.endMicros,
     operations,
@@ -66,7 +68,7 @@ export function summarize(log: OperationLog, phase: PhaseRecord): PhaseSummary {
     quantilesMs,
     missedStarts: loop.missedStarts,
     starts: loop.starts,
-    worstStartLateMs: loop.worstStartLateMicros / 1000,
+    worstStartLateMs: loop.worstStartLateMicros === null ? null : loop.worstStartLateMicros / 1000,
     cpuMicros: phase.cpuMicros,
   };
 }

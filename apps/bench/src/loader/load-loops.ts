@@ -1,15 +1,15 @@
 import { GET, type OpenLoopPlan, OperationSource, type WorkloadOptions } from '@quorate/workload';
-import type { Metronome } from './metronome.ts';
+import type { LoaderWorld } from './loader-world.ts';
 import type { OperationRunner } from './operation-runner.ts';
-import { nowMicros } from './time.ts';
 
 /** What a loop came to, beside what stands in the log. */
 export interface LoopResult {
   readonly startMicros: number;
   readonly endMicros: number;
   readonly starts: number;
-  readonly missedStarts: number;
-  readonly worstStartLateMicros: number;
+  /** Null where no start can be late: on virtual time, and in a closed loop of it. */
+  readonly missedStarts: number | null;
+  readonly worstStartLateMicros: number | null;
 }
 
 /**
@@ -20,10 +20,9 @@ export interface LoopResult {
  * beyond that the generator itself has stalled.
  */
 const MISSED_START_MICROS = 10_000;
-/** Starts due this soon are spun for; the metronome is for longer waits. */
-const SPIN_MICROS = 60;
-/** After the last start, how long the loop waits for operations to end. */
+/** After the last start, how long the loop waits for operations to end, and how often it looks. */
 const DRAIN_MICROS = 10_000_000;
+const DRAIN_LOOK_MICROS = 2_000;
 
 /**
  * Runs a drawn open loop: each operation starts at its own time, whatever became of the others.
@@ -31,34 +30,33 @@ const DRAIN_MICROS = 10_000_000;
  */
 export function runOpenLoop(
   runner: OperationRunner,
-  metronome: Metronome,
+  world: LoaderWorld,
   plan: OpenLoopPlan,
   phase: number,
 ): Promise<LoopResult> {
-  const startMicros = nowMicros() + 1000;
+  const startMicros = world.now() + 1000;
   let next = 0;
   let missed = 0;
   let worst = 0;
   return new Promise((resolve) => {
     const finish = (): void => {
-      const endMicros = nowMicros();
-      const { count: starts } = plan;
+      const isReal = world.health !== null;
       resolve({
         startMicros,
-        endMicros,
-        starts,
-        missedStarts: missed,
-        worstStartLateMicros: worst,
+        endMicros: world.now(),
+        starts: plan.count,
+        missedStarts: isReal ? missed : null,
+        worstStartLateMicros: isReal ? worst : null,
       });
     };
     const drain = (since: number): void => {
-      if (runner.inFlight === 0 || nowMicros() - since > DRAIN_MICROS) finish();
-      else setTimeout(drain, 2, since);
+      if (runner.inFlight === 0 || world.now() - since > DRAIN_MICROS) finish();
+      else world.wake(world.now() + DRAIN_LOOK_MICROS, () => drain(since));
     };
     const turn = (): void => {
       while (next < plan.count) {
         const intended = startMicros + (plan.startMicros[next] as number);
-        const late = nowMicros() - intended;
+        const late = world.now() - intended;
         if (late < 0) break;
         if (late > MISSED_START_MICROS) missed++;
         if (late > worst) worst = late;
@@ -68,13 +66,8 @@ export function runOpenLoop(
         runner.start(phase, plan.kinds[next] as number, key, write, client, intended, null);
         next++;
       }
-      if (next >= plan.count) drain(nowMicros());
-      else {
-        const at = startMicros + (plan.startMicros[next] as number);
-        // Both let sockets be read before the next start.
-        if (at - nowMicros() < SPIN_MICROS) setImmediate(turn);
-        else metronome.wake(at, turn);
-      }
+      if (next >= plan.count) drain(world.now());
+      else world.wake(startMicros + (plan.startMicros[next] as number), turn);
     };
     turn();
   });
@@ -86,12 +79,13 @@ export function runOpenLoop(
  */
 export function runClosedLoop(
   runner: OperationRunner,
+  world: LoaderWorld,
   options: WorkloadOptions,
   durationMs: number,
   phase: number,
 ): Promise<LoopResult & { readonly nextWriteNumber: number }> {
   const source = new OperationSource(options);
-  const startMicros = nowMicros();
+  const startMicros = world.now();
   const stopMicros = startMicros + durationMs * 1000;
   let starts = 0;
   let open = 0;
@@ -102,14 +96,15 @@ export function runClosedLoop(
       open++;
       runner.start(phase, source.kind, source.key, source.writeNumber, client, 0, () => {
         open--;
-        if (nowMicros() < stopMicros) start(client);
+        if (world.now() < stopMicros) start(client);
         else if (open === 0) finish();
       });
     };
     const finish = (): void => {
       const { nextWriteNumber } = source;
-      const late = { missedStarts: 0, worstStartLateMicros: 0 };
-      resolve({ startMicros, endMicros: nowMicros(), starts, ...late, nextWriteNumber });
+      const never = world.health === null ? null : 0;
+      const late = { missedStarts: never, worstStartLateMicros: never };
+      resolve({ startMicros, endMicros: world.now(), starts, ...late, nextWriteNumber });
     };
     for (let client = 0; client < options.clients; client++) start(client);
   });

@@ -1,4 +1,5 @@
 import { Loader } from './loader.ts';
+import { machineWorld } from './loader-world.ts';
 import type { LoaderAnswer, LoaderCommand } from './messages.ts';
 
 // The load generator is a process of its own, so that its work is nobody's latency but its own, and
@@ -7,7 +8,7 @@ import type { LoaderAnswer, LoaderCommand } from './messages.ts';
 const answer = (message: LoaderAnswer): void => {
   process.send?.(message);
 };
-const loader = new Loader(answer);
+const loader = new Loader(answer, machineWorld());
 
 process.on('disconnect', () => process.exit(0));
 process.on('message', (command: LoaderCommand) => {

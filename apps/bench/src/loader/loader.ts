@@ -1,12 +1,10 @@
-import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
-import { CLIENT_SERVICE_PATH, type Client, connectClient } from '@quorate/client';
+import { type Client, connectClient } from '@quorate/client';
 import { createRandom } from '@quorate/foundation';
-import { nodeClock } from '@quorate/replica';
-import { grpcFrames, nodeNet, tcpFrames } from '@quorate/transport';
 import { type KeyDistribution, planOpenLoop, type WorkloadOptions } from '@quorate/workload';
 import { type PhaseRecord, summarize, writeFigures } from './figures.ts';
 import { writeHistory } from './history-file.ts';
 import { type LoopResult, readBackKeys, runClosedLoop, runOpenLoop } from './load-loops.ts';
+import type { LoaderWorld } from './loader-world.ts';
 import type {
   LoaderAnswer,
   LoaderCommand,
@@ -15,13 +13,11 @@ import type {
   PhasePlan,
   PhaseSummary,
 } from './messages.ts';
-import { Metronome } from './metronome.ts';
 import { OperationLog } from './operation-log.ts';
 import { OperationRunner } from './operation-runner.ts';
 
 const PROGRESS_MS = 250;
 const READ_BACK_IN_FLIGHT = 64;
-const DELAY_RESOLUTION_MS = 5;
 const HOT_KEYS_SHARE = 0.1;
 /** The phase of the reads at the end, the last one of each history. */
 const READ_BACK = 'read-back';
@@ -29,26 +25,19 @@ const READ_BACK = 'read-back';
 /** The load generator: phases on request, everything recorded, files at the end. */
 export class Loader {
   private readonly answer: (message: LoaderAnswer) => void;
+  private readonly world: LoaderWorld;
   private readonly log = new OperationLog();
   private readonly phases: PhaseRecord[] = [];
-  private readonly delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
-  private readonly startUsage = process.cpuUsage();
-  private gcMaxMs = 0;
   private settings: LoaderSettings | null = null;
   private clients: Client[] = [];
   private readers: Client[] = [];
   private runner: OperationRunner | null = null;
-  private metronome: Metronome | null = null;
   private nextWriteNumber = 0;
   private readBackRevisions: Float64Array | null = null;
 
-  constructor(answer: (message: LoaderAnswer) => void) {
+  constructor(answer: (message: LoaderAnswer) => void, world: LoaderWorld) {
     this.answer = answer;
-    this.delay.enable();
-    const observer = new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) this.gcMaxMs = Math.max(this.gcMaxMs, entry.duration);
-    });
-    observer.observe({ entryTypes: ['gc'] });
+    this.world = world;
   }
 
   /** Carries one command out and answers when it is done. Rejects on a defect. */
@@ -74,14 +63,11 @@ export class Loader {
 
   private open(settings: LoaderSettings): void {
     this.settings = settings;
-    const network =
-      settings.clientTransport === 'grpc'
-        ? grpcFrames({ servicePath: CLIENT_SERVICE_PATH })
-        : tcpFrames(nodeNet());
-    const clock = nodeClock();
+    const edges = this.world.edges(settings.clientTransport);
     const connect = (name: string, addresses: readonly string[]): Client =>
       connectClient({
-        ...{ network, addresses, clock },
+        ...edges,
+        addresses,
         random: createRandom(`${settings.seed}/${name}`),
         timeoutMicros: settings.timeoutMs * 1000,
       });
@@ -92,8 +78,8 @@ export class Loader {
       settings.readers === 'shared'
         ? []
         : settings.addresses.map((address, place) => connect(`reader/${place}`, [address]));
-    this.runner = new OperationRunner(settings, this.clients, this.log, this.readers);
-    this.metronome = new Metronome();
+    const now = (): number => this.world.now();
+    this.runner = new OperationRunner(settings, this.clients, this.log, now, this.readers);
   }
 
   private async phase(plan: PhasePlan): Promise<PhaseSummary> {
@@ -103,10 +89,10 @@ export class Loader {
       const completed = this.log.operations - firstOperation - runner.inFlight;
       this.answer({ progress: { phase: plan.name, completed, inFlight: runner.inFlight } });
     }, PROGRESS_MS);
-    const usageBefore = process.cpuUsage();
+    const cpuBefore = this.cpuMicros();
     try {
       const loop = await this.runLoop(plan, runner, number);
-      const usage = process.cpuUsage(usageBefore);
+      const cpuAfter = this.cpuMicros();
       const record: PhaseRecord = {
         name: plan.name,
         measured: plan.measured,
@@ -115,7 +101,7 @@ export class Loader {
         loop,
         offeredPerSecond: plan.load.mode === 'open' ? plan.load.ratePerSecond : null,
         durationMs: plan.durationMs,
-        cpuMicros: usage.user + usage.system,
+        cpuMicros: cpuBefore === null || cpuAfter === null ? null : cpuAfter - cpuBefore,
         errors: Object.fromEntries(runner.errors),
       };
       this.phases.push(record);
@@ -134,7 +120,7 @@ export class Loader {
     const clients = load.mode === 'closed' ? load.inFlight : this.clients.length;
     const options = this.workload(plan, clients);
     if (load.mode === 'closed') {
-      const loop = await runClosedLoop(runner, options, plan.durationMs, number);
+      const loop = await runClosedLoop(runner, this.world, options, plan.durationMs, number);
       this.nextWriteNumber = loop.nextWriteNumber;
       return loop;
     }
@@ -142,9 +128,13 @@ export class Loader {
     const { arrival, ratePerSecond } = load;
     const drawn = planOpenLoop({ ...options, arrival, ratePerSecond, durationMicros });
     this.nextWriteNumber = drawn.nextWriteNumber;
-    const { metronome } = this;
-    if (metronome === null) throw new Error('the loader is not open');
-    return runOpenLoop(runner, metronome, drawn, number);
+    return runOpenLoop(runner, this.world, drawn, number);
+  }
+
+  /** CPU time since the start, user and system; null on virtual time. */
+  private cpuMicros(): number | null {
+    const cpu = this.world.health?.cpuMicros();
+    return cpu === undefined ? null : cpu.user + cpu.system;
   }
 
   private workload(plan: PhasePlan, clients: number): WorkloadOptions {
@@ -180,9 +170,9 @@ export class Loader {
     command: Extract<LoaderCommand, { readonly op: 'finish' }>,
   ): Promise<LoaderReport> {
     const { runner } = this.beginPhase();
-    const usage = process.cpuUsage(this.startUsage);
-    const eventLoopDelayP99Ms = this.delay.percentile(99) / 1e6 - DELAY_RESOLUTION_MS;
-    const { gcMaxMs } = this; // What follows is no load any more.
+    const { health } = this.world;
+    const eventLoopDelayP99Ms = health?.eventLoopDelayP99Ms() ?? null;
+    const gcMaxMs = health?.gcMaxMs() ?? null; // What follows is no load any more.
     const sampleEvery = Math.max(1, Math.ceil(this.log.operations / command.historyOpsMax));
     const { historyFile, originMicros } = command;
     const historyOperations = await writeHistory(
@@ -195,12 +185,10 @@ export class Loader {
     const { protocol, block, figuresFile } = command;
     writeFigures(this.log, this.phases, figuresFile, { protocol, block, originMicros });
     for (const client of [...this.clients, ...this.readers]) client.close();
-    await this.metronome?.close();
+    await this.world.close();
     return {
-      pid: process.pid,
-      cpuUserMicros: usage.user,
-      cpuSystemMicros: usage.system,
-      eventLoopDelayP99Ms: Math.max(0, eventLoopDelayP99Ms),
+      pid: health?.pid ?? null,
+      eventLoopDelayP99Ms,
       gcMaxMs,
       operations: this.log.operations,
       historyOperations,

@@ -52,7 +52,9 @@ export type FigureKind = 'write' | 'read' | 'cas' | 'delete';
 export interface PhaseSummary {
   readonly name: string;
   readonly measured: boolean;
-  /** CLOCK_MONOTONIC microseconds. */
+  /** How long starts were to go on. */
+  readonly plannedMs: number;
+  /** Microseconds of the loader's clock: CLOCK_MONOTONIC, or virtual time. */
   readonly startMicros: number;
   readonly endMicros: number;
   readonly operations: Readonly<Record<FigureKind, OutcomeCounts>>;
@@ -64,21 +66,19 @@ export interface PhaseSummary {
   readonly quantilesMs: Readonly<
     Record<FigureKind, { p50: number; p99: number; max: number } | null>
   >;
-  /** Starts so late that the generator must have stalled (`load-loops.ts`), and all starts. */
-  readonly missedStarts: number;
+  /** Starts so late that the generator must have stalled (`load-loops.ts`); null: none can be. */
+  readonly missedStarts: number | null;
   readonly starts: number;
-  readonly worstStartLateMs: number;
-  /** CPU time of the loader during the phase, user and system. */
-  readonly cpuMicros: number;
+  readonly worstStartLateMs: number | null;
+  /** CPU time of the loader during the phase, user and system; null on virtual time. */
+  readonly cpuMicros: number | null;
 }
 
-/** What stays of a loader when it ends. */
+/** What stays of a loader when it ends; what only a process has is null on virtual time. */
 export interface LoaderReport {
-  readonly pid: number;
-  readonly cpuUserMicros: number;
-  readonly cpuSystemMicros: number;
-  readonly eventLoopDelayP99Ms: number;
-  readonly gcMaxMs: number;
+  readonly pid: number | null;
+  readonly eventLoopDelayP99Ms: number | null;
+  readonly gcMaxMs: number | null;
   readonly operations: number;
   /** Operations that stand in the history file; the others' keys were checked by reading back. */
   readonly historyOperations: number;
@@ -99,7 +99,7 @@ export type LoaderCommand =
       readonly historyFile: string;
       readonly figuresFile: string;
       readonly historyOpsMax: number;
-      /** CLOCK_MONOTONIC microseconds of the run's start: time 0 of the history. */
+      /** The run's start on the loader's clock, in microseconds: time 0 of the history. */
       readonly originMicros: number;
       readonly protocol: string;
       readonly block: number;

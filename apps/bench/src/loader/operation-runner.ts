@@ -15,7 +15,6 @@ import {
 } from '@quorate/workload';
 import type { LoaderSettings } from './messages.ts';
 import { FAIL, INFO, OK, type OperationLog, SEEN_ABSENT, SEEN_NOTHING } from './operation-log.ts';
-import { nowMicros } from './time.ts';
 
 const ABSENT: KvCondition = { kind: 'absent' };
 
@@ -27,6 +26,7 @@ export class OperationRunner {
   readonly errors = new Map<string, number>();
   /** False while reads shall go where writes go although they have connections of their own. */
   readsPinned = true;
+  private readonly now: () => number;
   private readonly clients: readonly Client[];
   /** Connections for reads alone; empty when reads go where writes go. */
   private readonly readers: readonly Client[];
@@ -43,8 +43,10 @@ export class OperationRunner {
     settings: LoaderSettings,
     clients: readonly Client[],
     log: OperationLog,
+    now: () => number,
     readers: readonly Client[] = [],
   ) {
+    this.now = now;
     this.settings = settings;
     this.clients = clients;
     this.readers = readers;
@@ -77,7 +79,7 @@ export class OperationRunner {
     const connections = pinned ? this.readers : this.clients;
     const client = connections[clientNumber % connections.length] as Client;
     const expected = kind === CAS ? (this.known.expected(key) ?? SEEN_ABSENT) : NO_WRITE;
-    const started = nowMicros();
+    const started = this.now();
     const intended = intendedMicros === 0 ? started : intendedMicros;
     const number = this.log.begin(phase, kind, key, write, expected, intended, started);
     this.inFlight++;
@@ -149,6 +151,6 @@ export class OperationRunner {
       this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
     }
     const outcome = result.outcome === 'ok' ? OK : result.outcome === 'fail' ? FAIL : INFO;
-    this.log.end(number, outcome, seen, nowMicros());
+    this.log.end(number, outcome, seen, this.now());
   }
 }

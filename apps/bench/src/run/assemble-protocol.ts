@@ -66,7 +66,7 @@ export function assembleProtocol(
     faults: used.flatMap(({ verdict }) => verdict.faults),
     failovers,
     failover: summariseFailovers(failovers),
-    cost: costOf(blocks),
+    cost: costOf(blocks, { name, nodes: nodesFor(plan.scenario, name) }),
     replicas: replicasOf(blocks),
     // A void block has no figures, but what it did wrong is wrong.
     verdicts: { ...joinVerdicts(judged.map(({ verdict }) => verdict)), slo: [] },

@@ -13,6 +13,7 @@ import {
 } from '@quorate/report';
 import { ExitCode } from '../errors.ts';
 import type { PhaseSummary } from '../loader/messages.ts';
+import { SIM_MODEL } from '../sim/sim-model.ts';
 import { assembleProtocol, type JudgedBlock } from './assemble-protocol.ts';
 import { labelsOf } from './labels.ts';
 import type { RunPlan } from './plan.ts';
@@ -41,7 +42,10 @@ export async function assembleRun(input: AssembleInput): Promise<AssembledRun> {
   const { plan, blocks, folder, environment } = input;
   const machine = {
     cores: environment.cores,
-    syncMicros: environment.fsyncLatencyUs?.p50 ?? null,
+    syncMicros:
+      plan.scenario.runtime === 'sim'
+        ? SIM_MODEL.diskSyncUs
+        : (environment.fsyncLatencyUs?.p50 ?? null),
   };
   const assembled = plan.scenario.protocols
     .filter((name) => blocks.some(({ block }) => block.protocol === name))
@@ -162,24 +166,28 @@ function verdictLines(
   return [...lines, ...judged.map(({ line }) => line)];
 }
 
-/** The share of one core that the loader took. */
-function cpuShareOf({ cpuMicros, startMicros, endMicros }: PhaseSummary): number {
+/** The share of one core that the loader took; null on virtual time. */
+function cpuShareOf({ cpuMicros, startMicros, endMicros }: PhaseSummary): number | null {
+  if (cpuMicros === null) return null;
   return endMicros <= startMicros ? 0 : cpuMicros / (endMicros - startMicros);
 }
 
 /** The generator over all blocks: its CPU share is that of its busiest measured phase. */
-function generatorOf({ blocks, voidRepeats }: AssembleInput): Run['generator'] {
+function generatorOf({ plan, blocks, voidRepeats }: AssembleInput): Run['generator'] {
+  const isSimulated = plan.scenario.runtime === 'sim';
   const phases = blocks.flatMap(({ block }) => block.phases.filter((phase) => phase.measured));
   const starts = phases.reduce((total, phase) => total + phase.starts, 0);
-  const missedStarts = phases.reduce((total, phase) => total + phase.missedStarts, 0);
+  const missedStarts = isSimulated
+    ? null
+    : phases.reduce((total, phase) => total + (phase.missedStarts ?? 0), 0);
   const loaders = blocks.map(({ block }) => block.loader);
   const voidReasons = blocks.flatMap(({ voidReason }) => (voidReason === null ? [] : [voidReason]));
-  const highest = (values: readonly number[]): number | null =>
-    values.length === 0 ? null : Math.max(...values);
+  const highest = (values: readonly (number | null)[]): number | null =>
+    present(values).length === 0 ? null : Math.max(...present(values));
   return {
     pid: loaders.at(-1)?.pid ?? null,
     missedStarts,
-    missedStartsShare: starts === 0 ? 0 : missedStarts / starts,
+    missedStartsShare: missedStarts === null ? null : starts === 0 ? 0 : missedStarts / starts,
     eventLoopDelayP99Ms: highest(loaders.map((loader) => loader.eventLoopDelayP99Ms)),
     cpuShare: highest(phases.map(cpuShareOf)),
     gcMaxMs: highest(loaders.map((loader) => loader.gcMaxMs)),
@@ -187,4 +195,8 @@ function generatorOf({ blocks, voidRepeats }: AssembleInput): Run['generator'] {
     voidReasons,
     voidBlocksRepeated: voidRepeats,
   };
+}
+
+function present(values: readonly (number | null)[]): number[] {
+  return values.filter((value) => value !== null);
 }

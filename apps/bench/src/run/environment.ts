@@ -27,8 +27,11 @@ const FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x794c7630, 'overlay'],
 ]);
 
-/** What the run ran on: commit, machine, file system, and the latency of a sync measured here. */
-export function describeEnvironment(directory: string): Run['environment'] {
+/**
+ * What the run ran on: commit, machine, and of the directory of its data the file system and the
+ * latency of a sync, measured here. Simulated disks lie in no directory (null).
+ */
+export function describeEnvironment(directory: string | null): Run['environment'] {
   return {
     ...sourceState(),
     lockfileSha256: lockfileDigest(),
@@ -38,8 +41,8 @@ export function describeEnvironment(directory: string): Run['environment'] {
     cpuModel: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     memoryBytes: totalmem(),
-    filesystem: fileSystemOf(directory),
-    fsyncLatencyUs: measureSync(directory),
+    filesystem: directory === null ? null : fileSystemOf(directory),
+    fsyncLatencyUs: directory === null ? null : measureSync(directory),
   };
 }
 

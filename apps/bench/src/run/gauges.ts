@@ -1,10 +1,23 @@
 import type { Cluster, ReplicaGauges } from '@quorate/cluster';
 
+/** What a replica is as a process of a machine; nothing of it exists on virtual time. */
+type HealthGauge =
+  | 'cpuUserMicros'
+  | 'cpuSystemMicros'
+  | 'rssBytes'
+  | 'eventLoopDelayP99Ms'
+  | 'gcMaxMs';
+
+/** Counters of a replica; absent is null. */
+export type Gauges = {
+  readonly [name in keyof ReplicaGauges]: name extends HealthGauge ? number | null : number;
+};
+
 /** Counters of one replica at one time, and whether it led then. */
 export interface GaugeReading {
   readonly node: number;
   readonly leads: boolean;
-  readonly gauges: ReplicaGauges;
+  readonly gauges: Gauges;
 }
 
 /** Counters of one replica before and after a stretch of load. */
@@ -12,8 +25,8 @@ export interface GaugePair {
   readonly node: number;
   /** Null when it led at one end of the stretch only: what it cost is then neither role's. */
   readonly leads: boolean | null;
-  readonly before: ReplicaGauges;
-  readonly after: ReplicaGauges;
+  readonly before: Gauges;
+  readonly after: Gauges;
 }
 
 /** Reads the counters of every running replica; between phases, as asking costs them time. */
@@ -43,8 +56,10 @@ export function pairGauges(
   return pairs;
 }
 
-/** CPU time between two readings, user and system, in microseconds. */
-export function cpuMicrosOf({ before, after }: Pick<GaugePair, 'before' | 'after'>): number {
-  const total = (gauges: ReplicaGauges): number => gauges.cpuUserMicros + gauges.cpuSystemMicros;
-  return Math.max(0, total(after) - total(before));
+/** CPU time between two readings, user and system, in microseconds; null where there is none. */
+export function cpuMicrosOf({ before, after }: Pick<GaugePair, 'before' | 'after'>): number | null {
+  const total = ({ cpuUserMicros, cpuSystemMicros }: Gauges): number | null =>
+    cpuUserMicros === null || cpuSystemMicros === null ? null : cpuUserMicros + cpuSystemMicros;
+  const [first, last] = [total(before), total(after)];
+  return first === null || last === null ? null : Math.max(0, last - first);
 }

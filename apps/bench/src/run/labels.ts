@@ -1,6 +1,7 @@
 import { DEFAULT_LIMITS } from '@quorate/consensus';
 import { REPLICA_LIMITS_DEFAULT } from '@quorate/replica';
 import type { Run } from '@quorate/report';
+import { SIM_MODEL } from '../sim/sim-model.ts';
 import type { RunPlan } from './plan.ts';
 
 /** What must be equal before two runs are compared. */
@@ -8,6 +9,7 @@ export function labelsOf(plan: RunPlan): Run['labels'] {
   const { scenario, clientTransport } = plan;
   const { load, probe } = scenario;
   const [electionMinMs, electionMaxMs] = scenario.electionTimeout;
+  const isSimulated = scenario.runtime === 'sim';
   const isClosed = load?.mode === 'closed';
   return {
     sync: scenario.sync,
@@ -16,7 +18,9 @@ export function labelsOf(plan: RunPlan): Run['labels'] {
     readLevel: load?.readLevel ?? 'linearizable',
     transport: scenario.transport,
     runtime: scenario.runtime,
-    clientPosition: 'a process of its own on the same machine',
+    clientPosition: isSimulated
+      ? 'a simulated machine of its own, as far from replicas as they are from each other'
+      : 'a process of its own on the same machine',
     clientProtocol: `stream over ${clientTransport}`,
     batching: {
       maxBytes: REPLICA_LIMITS_DEFAULT.batchBytesMax,
@@ -34,6 +38,7 @@ export function labelsOf(plan: RunPlan): Run['labels'] {
         ? 'writes: leader, found by hints; reads: a connection to each replica'
         : 'leader, found by hints',
     detector: scenario.detector,
+    ...(isSimulated ? { model: { ...SIM_MODEL, linkDelayUs: [...SIM_MODEL.linkDelayUs] } } : {}),
     load: {
       mode: load?.mode ?? 'open',
       ratePerSecond: isClosed ? null : (load?.rates ?? probe.rate),

@@ -22,15 +22,17 @@ const BUSY_SHARE = 0.9;
 const MACHINE_BUSY_SHARE = 0.88;
 /** Syncs one after the other that fill this much of the time. */
 const SYNCING_SHARE = 0.8;
+/** On virtual time a service that keeps up ends its last operation this soon after its start. */
+const BACKLOG_MS_MAX = 20;
 
 /** True when the service completed what was offered; a closed loop offers no rate to follow. */
 export function keptUp({ offeredPerSecond, opsPerSecond }: PhaseSummary): boolean {
   return offeredPerSecond !== null && opsPerSecond >= offeredPerSecond * FOLLOWED_SHARE;
 }
 
-/** The share of starts that were late. */
+/** The share of starts that were late; none can be on virtual time. */
 export function lateShare({ starts, missedStarts }: PhaseSummary): number {
-  return starts === 0 ? 0 : missedStarts / starts;
+  return starts === 0 ? 0 : (missedStarts ?? 0) / starts;
 }
 
 /**
@@ -43,16 +45,28 @@ export function limitOf(step: LoadStep): string | null {
   if (keptUp(phase) && !isLate) return null;
   const seconds = (phase.endMicros - phase.startMicros) / 1e6;
   if (seconds <= 0) return null;
+  const leads = step.replicas.find((pair) => pair.leads === true);
+  const syncs =
+    leads === undefined ? 0 : Math.max(0, leads.after.walSyncs - leads.before.walSyncs) / seconds;
+  const syncing = step.syncMicros === null ? 0 : (syncs * step.syncMicros) / 1e6;
+  const rate = Math.round(syncs).toLocaleString('en-US');
+  const each = step.syncMicros === null ? '' : ` of ${(step.syncMicros / 1000).toFixed(2)} ms`;
+  const counted = `leader fsyncs/s: ${rate}${each}`;
+  if (phase.cpuMicros === null) {
+    // On virtual time nothing takes CPU: what is left are the delays of the model, and queues. A
+    // short step may offer less than its rate, so what counts is what was left to do at its end.
+    const isOpen = phase.offeredPerSecond !== null;
+    if (isOpen && seconds * 1000 - phase.plannedMs < BACKLOG_MS_MAX) return null;
+    const delays = isOpen ? 'delays' : 'the time of a round trip';
+    return `${syncing > SYNCING_SHARE ? 'fsync' : delays} (virtual time; ${counted})`;
+  }
   const shares = step.replicas.map((pair) => ({
     leads: pair.leads,
-    cpu: cpuMicrosOf(pair) / 1e6 / seconds,
-    syncsPerSecond: Math.max(0, pair.after.walSyncs - pair.before.walSyncs) / seconds,
+    cpu: (cpuMicrosOf(pair) ?? 0) / 1e6 / seconds,
   }));
   const generator = phase.cpuMicros / 1e6 / seconds;
-  const leader = shares.find(({ leads }) => leads === true);
-  const followers = shares.filter(({ leads }) => leads !== true).map(({ cpu }) => cpu);
-  const syncs = leader?.syncsPerSecond ?? 0;
-  const syncing = step.syncMicros === null ? 0 : (syncs * step.syncMicros) / 1e6;
+  const leader = shares.find((one) => one.leads === true);
+  const followers = shares.filter((one) => one.leads !== true).map(({ cpu }) => cpu);
   const total = shares.reduce((sum, { cpu }) => sum + cpu, generator);
   const culprit = (): string => {
     if (isLate) return `generator: ${percent(lateShare(phase))} of its starts late`;
@@ -71,9 +85,7 @@ export function limitOf(step: LoadStep): string | null {
     `generator ${percent(generator)}`,
     `together ${percent(total / step.cores)} of ${step.cores} cores`,
   ];
-  const rate = Math.round(syncs).toLocaleString('en-US');
-  const each = step.syncMicros === null ? '' : ` of ${(step.syncMicros / 1000).toFixed(2)} ms`;
-  return `${culprit()} (of a core: ${cpu.join('; ')}; leader fsyncs/s: ${rate}${each})`;
+  return `${culprit()} (of a core: ${cpu.join('; ')}; ${counted})`;
 }
 
 function percent(share: number): string {

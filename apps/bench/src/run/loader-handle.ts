@@ -16,26 +16,68 @@ export type PhaseProgress = (progress: {
   readonly inFlight: number;
 }) => void;
 
+/** What carries commands to a loader and its answers back. */
+export interface LoaderChannel {
+  /** `failed` is told when the command could not be handed over. */
+  send(command: LoaderCommand, failed: (error: Error) => void): void;
+  /** Ends the loader, whatever it does. */
+  close(): Promise<void>;
+}
+
+/** Opens a channel; answers go to `answered`, and `ended` is told when no more can come. */
+export type OpenLoaderChannel = (
+  answered: (answer: LoaderAnswer) => void,
+  ended: (error: Error) => void,
+) => LoaderChannel;
+
+/** A loader in a process of its own. */
+export function loaderProcess(reaper: Reaper): OpenLoaderChannel {
+  return (answered, ended) => {
+    const script = fileURLToPath(new URL('../loader/loader-process.js', import.meta.url));
+    // Ctrl-C is for the harness alone, which ends its children in order.
+    const child = fork(script, { detached: true, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    if (child.pid !== undefined) reaper.watch(child.pid);
+    child.on('message', answered);
+    child.on('exit', (code, signal) => {
+      if (child.pid !== undefined) reaper.forget(child.pid);
+      ended(new Error(`the loader ended: ${signal ?? `exit code ${code}`}`));
+    });
+    return {
+      send: (command, failed) => {
+        child.send(command, (error) => {
+          if (error !== null) failed(error);
+        });
+      },
+      close: () => endProcess(child),
+    };
+  };
+}
+
+function endProcess(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.once('exit', () => resolve());
+    child.kill('SIGKILL');
+  });
+}
+
 /** The load generator as the harness drives it: one command at a time. */
 export class LoaderHandle {
-  private readonly child: ChildProcess;
+  private readonly channel: LoaderChannel;
   private waiting: {
     resolve: (answer: LoaderAnswer) => void;
     reject: (error: Error) => void;
   } | null = null;
   private progress: PhaseProgress | null = null;
 
-  constructor(reaper: Reaper) {
-    const script = fileURLToPath(new URL('../loader/loader-process.js', import.meta.url));
-    // Ctrl-C is for the harness alone, which ends its children in order.
-    this.child = fork(script, { detached: true, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    if (this.child.pid !== undefined) reaper.watch(this.child.pid);
-    this.child.on('message', (answer: LoaderAnswer) => this.answered(answer));
-    this.child.on('exit', (code, signal) => {
-      if (this.child.pid !== undefined) reaper.forget(this.child.pid);
-      this.waiting?.reject(new Error(`the loader ended: ${signal ?? `exit code ${code}`}`));
-      this.waiting = null;
-    });
+  constructor(open: OpenLoaderChannel) {
+    this.channel = open(
+      (answer) => this.answered(answer),
+      (error) => {
+        this.waiting?.reject(error);
+        this.waiting = null;
+      },
+    );
   }
 
   async open(settings: LoaderSettings): Promise<void> {
@@ -58,7 +100,7 @@ export class LoaderHandle {
     throw new Error('the loader answered something else than a read-back');
   }
 
-  /** Writes the files and ends the process. */
+  /** Writes the files and ends the loader. */
   async finish(
     command: Omit<Extract<LoaderCommand, { op: 'finish' }>, 'op'>,
   ): Promise<LoaderReport> {
@@ -68,21 +110,15 @@ export class LoaderHandle {
     throw new Error('the loader answered something else than a report');
   }
 
-  /** Ends the process, whatever it does. */
+  /** Ends the loader, whatever it does. */
   close(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.child.exitCode !== null || this.child.signalCode !== null) return resolve();
-      this.child.once('exit', () => resolve());
-      this.child.kill('SIGKILL');
-    });
+    return this.channel.close();
   }
 
   private ask(command: LoaderCommand): Promise<LoaderAnswer> {
     return new Promise((resolve, reject) => {
       this.waiting = { resolve, reject };
-      this.child.send(command, (error) => {
-        if (error !== null) reject(error);
-      });
+      this.channel.send(command, reject);
     });
   }
 

@@ -1,6 +1,8 @@
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { resolveVariants } from '@quorate/consensus';
 import { checkSchedule, FaultScheduleError, parseFaultSchedule } from '@quorate/faults';
+import { protocolNamed } from '@quorate/kv-server';
 import { parseSlo, SloError } from '@quorate/report';
 import { UsageError } from '../errors.ts';
 import type { LoadedScenario } from '../scenario/load-scenario.ts';
@@ -30,8 +32,9 @@ export function makePlan(
   flags: RunFlags,
   command: readonly string[],
 ): RunPlan {
-  const scenario = override(loaded.scenario, flags);
-  refuseImpossible(scenario, loaded, flags);
+  const asked = override(loaded.scenario, flags);
+  refuseImpossible(asked, loaded, flags);
+  const scenario = asked.runtime === 'sim' ? simulated(asked) : asked;
   const faults = scheduleOf(scenario, loaded);
   const slos = slosOf(scenario, loaded, flags);
   return {
@@ -45,6 +48,11 @@ export function makePlan(
     clientTransport: scenario.clientTransport ?? (scenario.transport === 'grpc' ? 'grpc' : 'tcp'),
     json: flags.json ?? false,
   };
+}
+
+/** The simulator has one transport: tcp frames over simulated streams, for replicas and clients. */
+function simulated(scenario: Scenario): Scenario {
+  return { ...scenario, transport: 'tcp', clientTransport: 'tcp' };
 }
 
 function override(scenario: Scenario, flags: RunFlags): Scenario {
@@ -100,7 +108,7 @@ function overrideLoad(scenario: Scenario, flags: RunFlags): Pick<Scenario, 'load
 function refuseImpossible(scenario: Scenario, loaded: LoadedScenario, flags: RunFlags): void {
   const { transport, runtime, electionTimeout, heartbeat, load, protocols } = scenario;
   const { file, placeOf } = loaded;
-  if (transport === 'message-port' && runtime !== 'worker') {
+  if (transport === 'message-port' && runtime === 'process') {
     const where = flags.transport ?? flags.runtime;
     const place = where === undefined ? placeOf(['transport']) : '--transport';
     throw new UsageError(
@@ -108,6 +116,13 @@ function refuseImpossible(scenario: Scenario, loaded: LoadedScenario, flags: Run
         'allowed with runtime process: grpc, tcp',
     );
   }
+  if (runtime === 'sim' && flags.transport !== undefined && flags.transport !== 'tcp') {
+    throw new UsageError(
+      `--transport ${flags.transport}: runtime sim joins replicas and clients by tcp frames over ` +
+        'simulated streams, whatever the scenario says; allowed: tcp',
+    );
+  }
+  refuseVariants(scenario, loaded);
   const [min, max] = electionTimeout;
   if (max < min + 1 || min <= heartbeat) {
     throw new UsageError(
@@ -124,6 +139,17 @@ function refuseImpossible(scenario: Scenario, loaded: LoadedScenario, flags: Run
       `${place}: the baseline is not replicated and has nothing to fail over to; it needs a ` +
         `scenario with load, and ${scenario.name} has faults alone`,
     );
+  }
+}
+
+function refuseVariants({ variants }: Scenario, { placeOf }: LoadedScenario): void {
+  for (const [name, overrides] of Object.entries(variants)) {
+    try {
+      resolveVariants(protocolNamed(name)?.variants ?? {}, overrides);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new UsageError(`${placeOf(['variants', name])}: variants.${name}: ${error.message}`);
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import { createRandom } from '@quorate/foundation';
 import { bootstrapInterval, meanOf, type RunOperation, type RunProtocol } from '@quorate/report';
 import type { FigureKind, OutcomeCounts, PhaseSummary } from '../loader/messages.ts';
 import type { BlockResult } from './block.ts';
+import { expectedCost } from './expected-cost.ts';
 import { cpuMicrosOf, type GaugePair } from './gauges.ts';
 import { limitOf } from './limits.ts';
 
@@ -105,13 +106,24 @@ function quantilesOf(phase: PhaseSummary): RunProtocol['points'][number]['latenc
 
 /**
  * What one committed write costs the leader and one follower: differences of counters over the
- * load. A replica that changed its role meanwhile is left out; without load there is no figure.
+ * load. A replica that changed its role meanwhile is left out; without load there is no figure on a
+ * machine, and in the simulator that of the probe. What the papers let it cost stands beside it.
  */
-export function costOf(blocks: readonly BlockResult[]): RunProtocol['cost'] {
+export function costOf(
+  blocks: readonly BlockResult[],
+  protocol: { readonly name: string; readonly nodes: number },
+): RunProtocol['cost'] {
   const pairs = blocks.flatMap(({ gauges }) => gauges);
   const leader = costPerCommit(pairs.filter(({ leads }) => leads === true));
   const follower = costPerCommit(pairs.filter(({ leads }) => leads === false));
-  return leader === null && follower === null ? null : { leader, follower };
+  if (leader === null && follower === null) return null;
+  const applied = (name: 'commandsApplied' | 'entriesApplied'): number =>
+    sum(pairs.map(({ before, after }) => after[name] - before[name]));
+  const entries = applied('entriesApplied');
+  const commandsPerEntry = entries <= 0 ? null : applied('commandsApplied') / entries;
+  const { name, nodes } = protocol;
+  const expected = commandsPerEntry === null ? null : expectedCost(name, nodes, commandsPerEntry);
+  return { leader, follower, commandsPerEntry, expected };
 }
 
 function costPerCommit(
@@ -121,13 +133,14 @@ function costPerCommit(
     pairs.map(({ before, after }) => after.commandsApplied - before.commandsApplied),
   );
   if (commits <= 0) return null;
+  const cpu = pairs.map(cpuMicrosOf);
   const per = (value: (gauges: GaugePair['before']) => number): number =>
     sum(pairs.map(({ before, after }) => Math.max(0, value(after) - value(before)))) / commits;
   return {
     messagesPerCommit: per((gauges) => gauges.peerMessagesSent),
     bytesPerCommit: per((gauges) => gauges.peerBytesSent),
     fsyncsPerCommit: per((gauges) => gauges.walSyncs),
-    cpuUsPerCommit: sum(pairs.map(cpuMicrosOf)) / commits,
+    cpuUsPerCommit: cpu.includes(null) ? null : sum(cpu.map((micros) => micros ?? 0)) / commits,
   };
 }
 
@@ -144,13 +157,18 @@ export function replicasOf(blocks: readonly BlockResult[]): RunProtocol['replica
       nodes.set(node, {
         node,
         pid: block.pids.get(node) ?? null,
-        eventLoopDelayP99Ms: Math.max(gauges.eventLoopDelayP99Ms, worst?.eventLoopDelayP99Ms ?? 0),
-        gcMaxMs: Math.max(gauges.gcMaxMs, worst?.gcMaxMs ?? 0),
-        rssMaxBytes: Math.max(gauges.rssBytes, worst?.rssMaxBytes ?? 0),
+        eventLoopDelayP99Ms: worse(gauges.eventLoopDelayP99Ms, worst?.eventLoopDelayP99Ms),
+        gcMaxMs: worse(gauges.gcMaxMs, worst?.gcMaxMs),
+        rssMaxBytes: worse(gauges.rssBytes, worst?.rssMaxBytes),
       });
     }
   }
   return [...nodes.values()].sort((a, b) => a.node - b.node);
+}
+
+/** The larger of two figures, of which either may be absent. */
+function worse(one: number | null, other: number | null | undefined): number | null {
+  return one === null ? (other ?? null) : Math.max(one, other ?? 0);
 }
 
 function sum(values: readonly number[]): number {

@@ -4,10 +4,11 @@ import { gzipSync } from 'node:zlib';
 import { monotonicMicros, Reaper } from '@quorate/cluster';
 import { createRandom } from '@quorate/foundation';
 import type { Run } from '@quorate/report';
+import { runSimBlock } from '../sim/sim-block.ts';
 import type { Progress } from '../terminal/progress.ts';
 import type { JudgedBlock } from './assemble-protocol.ts';
 import { type AssembledRun, assembleRun } from './assemble-run.ts';
-import { runBlock, shuffled } from './block.ts';
+import { type BlockInput, type BlockResult, runBlock, shuffled } from './block.ts';
 import { describeEnvironment, shortCommit } from './environment.ts';
 import { judgeBlock } from './judge-block.ts';
 import type { RunPlan } from './plan.ts';
@@ -38,6 +39,8 @@ export class ScenarioRun {
   private readonly name: string;
   private readonly folder: string;
   private readonly blocks: JudgedBlock[] = [];
+  /** Virtual time of all blocks so far; each begins its own clock at 0. */
+  private simulatedMicros = 0;
   private voidRepeats = 0;
   private interruption: Interruption | null = null;
   private readonly abort = new AbortController();
@@ -66,7 +69,8 @@ export class ScenarioRun {
     }
     this.reaper.watchFolder(this.folder);
     try {
-      const environment = describeEnvironment(join(this.folder, 'data'));
+      const data = this.isSimulated ? null : join(this.folder, 'data');
+      const environment = describeEnvironment(data);
       await this.runBlocks();
       const assembled = await this.assemble(environment);
       rmSync(join(this.folder, 'data'), { recursive: true, force: true, maxRetries: 5 });
@@ -112,7 +116,7 @@ export class ScenarioRun {
     for (let attempt = 0; ; attempt++) {
       progress.expect(timeLeftMs(this.finished, allMs));
       const startMicros = monotonicMicros();
-      const block = await runBlock({
+      const block = await this.runOne({
         ...{ plan, ...where, attempt, runOriginMicros: this.originMicros },
         ...{ folder: this.folder, reaper: this.reaper, progress, signal: this.abort.signal },
       });
@@ -129,6 +133,18 @@ export class ScenarioRun {
     }
   }
 
+  /** A process's clock began long before the run, a simulated one begins with its block. */
+  private async runOne(input: BlockInput): Promise<BlockResult> {
+    if (!this.isSimulated) return runBlock(input);
+    const block = await runSimBlock({ ...input, runOriginMicros: -this.simulatedMicros });
+    this.simulatedMicros += Math.round(block.durationMs * 1000);
+    return block;
+  }
+
+  private get isSimulated(): boolean {
+    return this.plan.scenario.runtime === 'sim';
+  }
+
   private async assemble(environment: Run['environment']): Promise<AssembledRun> {
     const events = this.blocks.flatMap(({ block }) =>
       block.events.map((event) => ({ protocol: block.protocol, block: block.index, ...event })),
@@ -141,7 +157,9 @@ export class ScenarioRun {
       environment,
       folder: this.folder,
       startedAt: this.startedAt,
-      durationMs: (monotonicMicros() - this.originMicros) / 1000,
+      durationMs: this.isSimulated
+        ? this.simulatedMicros / 1000
+        : (monotonicMicros() - this.originMicros) / 1000,
       voidRepeats: this.voidRepeats,
       interruption: this.interruption,
     });

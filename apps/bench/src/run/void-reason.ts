@@ -21,7 +21,7 @@ export function voidReasonOf(
   const followed = open.filter(keptUp);
   const judged = followed.length > 0 ? followed : open;
   const starts = judged.reduce((total, phase) => total + phase.starts, 0);
-  const missedStarts = judged.reduce((total, phase) => total + phase.missedStarts, 0);
+  const missedStarts = judged.reduce((total, phase) => total + (phase.missedStarts ?? 0), 0);
   const share = starts === 0 ? 0 : missedStarts / starts;
   if (share <= LATE_STARTS_SHARE_MAX) return null;
   const worst = judged.reduce((a, b) => (lateShare(b) > lateShare(a) ? b : a));

@@ -18,7 +18,7 @@ export const durationMs = z
 export const PROTOCOLS = ['raft', 'multi-paxos', 'zab', 'none'] as const;
 
 /** Where replicas may run. */
-export const RUNTIMES = ['process', 'worker'] as const;
+export const RUNTIMES = ['process', 'worker', 'sim'] as const;
 /** What may join replicas. */
 export const TRANSPORTS = ['grpc', 'tcp', 'message-port'] as const;
 /** When a write counts as durable. */

@@ -1,9 +1,12 @@
 import {
+  COST_COLUMNS,
+  costRows,
   failoverRemark,
   limitLines,
   type Run,
   type RunProtocol,
   showSloValue,
+  virtualTimeRemark,
 } from '@quorate/report';
 import Table from 'cli-table3';
 import pc from 'picocolors';
@@ -47,7 +50,10 @@ export function summaryText(run: Run, folder: string, withColours: boolean): str
   if (run.protocols.length > 0) {
     const remark = run.quick ? '. Too small a run to compare protocols by (quick)' : '';
     lines.push('', tableOf(run), `${failoverRemark(run).replace(/\.$/, '')}${remark}.`);
+    lines.push(...costText(run));
   }
+  const virtual = virtualTimeRemark(run);
+  if (virtual !== null) lines.push('', virtual);
   const rest = [...run.protocols.flatMap(errorLine), ...limitLines(run), generatorLine(run)];
   lines.push('', ...rest, '', `report: ${folder}/report.html`, '');
   return lines.join('\n');
@@ -76,6 +82,20 @@ function tableOf(run: Run): string {
   });
   for (const protocol of run.protocols) table.push(rowOf(protocol));
   return table.toString();
+}
+
+/** What a commit costs each replica, beside what the papers let it cost. */
+function costText(run: Run): string[] {
+  const rows = costRows(run);
+  if (rows.length === 0) return [];
+  const table = new Table({
+    head: ['per commit', ...COST_COLUMNS],
+    chars: TABLE_LINES,
+    style: { head: [], border: [], 'padding-left': 1, 'padding-right': 1 },
+    colAligns: ['left', ...COST_COLUMNS.map(() => 'right' as const)],
+  });
+  for (const { name, role, cells } of rows) table.push([`${name} ${role}`, ...cells]);
+  return ['', table.toString()];
 }
 
 function rowOf(protocol: RunProtocol): string[] {
@@ -120,7 +140,8 @@ function errorLine({ name, operations }: RunProtocol): string[] {
 
 function generatorLine({ generator }: Run): string {
   const { missedStarts, missedStartsShare, cpuShare } = generator;
-  const share = (missedStartsShare * 100).toFixed(2);
+  if (missedStarts === null) return 'generator: on virtual time, no start can be late';
+  const share = ((missedStartsShare ?? 0) * 100).toFixed(2);
   const cpu = cpuShare === null ? 'CPU unknown' : `${(cpuShare * 100).toFixed(0)} % of a core`;
   return `generator: ${missedStarts} late starts (${share} %), at most ${cpu}`;
 }

@@ -13,7 +13,7 @@ import { nodeName } from './causal-trace.ts';
 import { ClientLoad } from './client-load.ts';
 import { FrameGarbler } from './frame-garbler.ts';
 import { HostNode } from './host-node.ts';
-import type { HostRunOptions, SwarmOptions } from './host-options.ts';
+import { HOST_SETTINGS_DEFAULT, type HostRunOptions, type SwarmOptions } from './host-options.ts';
 import type { HostWorld } from './host-world.ts';
 import { describeEffects, LinkEffects } from './link-effects.ts';
 import type { FrameWatch } from './observed-transport.ts';
@@ -22,8 +22,6 @@ import { ReplicaGhost } from './replica-ghost.ts';
 import { StoreGhost } from './store-ghost.ts';
 import { drawSwarm } from './swarm.ts';
 
-/** Events of one run; more is a cluster that feeds itself (V4). */
-const EVENTS_MAX = 20_000_000;
 const TRACE_EVENTS = 40;
 /** So many of these happen that the last events would be nothing else; a trace has them all. */
 const QUIET_EVENTS: ReadonlySet<string> = new Set(['ready', 'asks']);
@@ -68,7 +66,7 @@ export class HostCluster<M> {
 
   /** Runs until `done` holds or the time is up; true when it came to hold. */
   runUntil(micros: number, done: () => boolean = () => false): boolean {
-    const { queue } = this.world;
+    const { queue, settings } = this.world;
     // A condition looks at every replica, so it is asked after some events only.
     while (this.events % LOOK_EVERY !== 0 || !done()) {
       if (!queue.runNext(micros)) {
@@ -77,7 +75,7 @@ export class HostCluster<M> {
       }
       this.events++;
       this.trace.number(queue.now());
-      if (this.events > EVENTS_MAX) this.fail('V4', `more than ${EVENTS_MAX} events`);
+      if (this.events > settings.eventsMax) this.fail('V4', `over ${settings.eventsMax} events`);
     }
     return true;
   }
@@ -144,9 +142,10 @@ export class HostCluster<M> {
     const probes = new ProbeCounts();
     const records = nodeRecordCodec();
     const { crc32 } = records;
-    const { protocol, rules } = this.options;
+    const { protocol, rules, onEngineEvent = null } = this.options;
+    const settings = { ...HOST_SETTINGS_DEFAULT, ...this.options.settings };
     return {
-      ...{ protocol, ids, queue, links, random, swarm, probes, fail },
+      ...{ protocol, ids, queue, links, random, swarm, settings, probes, fail, onEngineEvent },
       network: new SimulatedNetwork(queue, links, random.split('network'), this.watchPipes()),
       datagrams: this.options.datagrams
         ? new DatagramNetwork(queue, links, random.split('datagrams'), this.watchPipes())
@@ -154,7 +153,7 @@ export class HostCluster<M> {
       garbler: new FrameGarbler(protocol.createCodec(records)),
       ghost: new ReplicaGhost(ids, { fail, crc32, probes }),
       observer: rules?.({ voters: ids, fail, crc32 }) ?? null,
-      store: new StoreGhost(fail, crc32, probes),
+      store: new StoreGhost({ fail, crc32, probes, digestEvery: settings.digestEvery }),
       frames: this.watchFrames(probes),
       note: (node, kind, detail, number = 0) => this.note(node, kind, detail, number),
     };

@@ -200,7 +200,7 @@ export class HostNode<M> {
   }
 
   private openLog(run: Incarnation): void {
-    const { swarm } = this.world;
+    const { swarm, settings } = this.world;
     const view = new ProcessDisk(this.disk.mount(), run.process, (error, path) =>
       this.diskError(run, error, path),
     );
@@ -214,6 +214,7 @@ export class HostNode<M> {
         create: !this.initialized,
         segmentBytes: swarm.segmentBytes,
         writeThrough: swarm.writeThrough,
+        sync: settings.sync,
         spaceRetryMicros: 200_000,
       },
       (error, opened) => {
@@ -256,7 +257,7 @@ export class HostNode<M> {
           ...{ node: id, ghost, observer, gate },
           ...{ wal, speech, onReady },
         }),
-        config: engineConfig(world.swarm, world.ids, id),
+        config: engineConfig(world, id),
         clock: run.clock,
         random: world.random.split(`engine ${this.stream}`),
         records: this.records,
@@ -300,8 +301,9 @@ export class HostNode<M> {
   private handlers(run: Incarnation): ReplicaHandlers {
     const { probes } = this.world;
     return {
-      engineEvent: (event) => {
+      engineEvent: (event, at) => {
         const { kind, round, node, detail } = event;
+        this.world.onEngineEvent?.(this.id, event, at);
         this.note(kind, () => `round ${round} node ${node} ${detail}`, round);
         if (kind === 'snapshotInstalled') probes.hit('snapshotInstalled');
       },

@@ -1,7 +1,28 @@
-import type { EngineConfig, Protocol } from '@quorate/consensus';
+import type { EngineConfig, EngineEvent, Instant, NodeId, Protocol } from '@quorate/consensus';
+import type { SyncPolicy } from '@quorate/wal';
 import type { ProtocolRules } from '../run-observer.ts';
 import type { CausalTrace } from './causal-trace.ts';
 import type { FaultEvent, HostFaultKind } from './fault-schedule.ts';
+
+/** What a scenario sets and no seed draws. */
+export interface HostSettings {
+  /** Overrides of the protocol's own variants. */
+  readonly variants: EngineConfig['variants'];
+  /** When an append counts as done. */
+  readonly sync: SyncPolicy;
+  /** Log indexes between two comparisons of the replicas' states; each walks over all keys. */
+  readonly digestEvery: number;
+  /** Events of one run; more is a cluster that feeds itself (V4). */
+  readonly eventsMax: number;
+}
+
+/** The settings of every seed of `quorate simulate`. */
+export const HOST_SETTINGS_DEFAULT: HostSettings = {
+  variants: {},
+  sync: 'group',
+  digestEvery: 16,
+  eventsMax: 20_000_000,
+};
 
 /** One run of production replicas on virtual time. */
 export interface HostRunOptions<M> {
@@ -25,6 +46,10 @@ export interface HostRunOptions<M> {
   readonly datagrams?: boolean;
   /** Changes of what the seed draws; for scripted stories and tests of the simulator. */
   readonly swarm?: Partial<SwarmOptions>;
+  /** What is not drawn; the defaults when not given. */
+  readonly settings?: Partial<HostSettings>;
+  /** Told of each event of an engine, with the virtual time at which its host took it. */
+  readonly onEngineEvent?: (node: NodeId, event: EngineEvent, at: Instant) => void;
   /** The length of the phase with faults; default 60 s of virtual time. */
   readonly safetyMicros?: number;
   /** Events kept for the report of a failure; default 40. */

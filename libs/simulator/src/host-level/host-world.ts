@@ -1,4 +1,4 @@
-import type { NodeId, Protocol } from '@quorate/consensus';
+import type { EngineEvent, Instant, NodeId, Protocol } from '@quorate/consensus';
 import type { Random } from '@quorate/foundation';
 import type { Fail } from '../engine-level/ghost-state.ts';
 import type { EventQueue } from '../event-queue.ts';
@@ -7,7 +7,7 @@ import type { DatagramNetwork } from '../ports/datagram-network.ts';
 import type { SimulatedNetwork } from '../ports/simulated-net.ts';
 import type { RunObserver } from '../run-observer.ts';
 import type { FrameGarbler } from './frame-garbler.ts';
-import type { SwarmOptions } from './host-options.ts';
+import type { HostSettings, SwarmOptions } from './host-options.ts';
 import type { FrameWatch } from './observed-transport.ts';
 import type { ProbeCounts } from './probes.ts';
 import type { ReplicaGhost } from './replica-ghost.ts';
@@ -25,6 +25,7 @@ export interface HostWorld<M> {
   readonly garbler: FrameGarbler;
   readonly random: Random;
   readonly swarm: SwarmOptions;
+  readonly settings: HostSettings;
   readonly ghost: ReplicaGhost;
   /** The rules of the protocol, if it has some. */
   readonly observer: RunObserver<M> | null;
@@ -32,6 +33,7 @@ export interface HostWorld<M> {
   readonly probes: ProbeCounts;
   readonly frames: FrameWatch;
   readonly fail: Fail;
+  readonly onEngineEvent: ((node: NodeId, event: EngineEvent, at: Instant) => void) | null;
   /** Notes an event: into the trace hash by its kind and number, and as a line for people. */
   note(node: number, kind: string, detail: () => string, number?: number): void;
 }

@@ -85,11 +85,13 @@ export function describeEffects(
   name: (id: number) => string,
 ): string {
   const groups = new Map<string, string[]>();
-  for (const { from, to, cut, delayMicros, loss } of effects) {
-    const what =
-      (cut ? 'cut' : '') +
-      (delayMicros === undefined ? '' : `up to ${Math.ceil(delayMicros / 1000)} ms later`) +
-      (loss === undefined ? '' : `${Math.round(100 * loss)} % lost`);
+  for (const { from, to, cut, delayMicros = 0, jitterMicros = 0, loss = 0 } of effects) {
+    const latest = Math.ceil((delayMicros + jitterMicros) / 1000);
+    const what = [
+      ...(cut ? ['cut'] : []),
+      ...(latest === 0 ? [] : [`up to ${latest} ms later`]),
+      ...(loss === 0 ? [] : [`${Math.round(100 * loss)} % lost`]),
+    ].join(', ');
     if (what === '') continue;
     groups.set(what, [...(groups.get(what) ?? []), `${name(from)}>${name(to)}`]);
   }

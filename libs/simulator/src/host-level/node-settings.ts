@@ -1,9 +1,13 @@
 import { DEFAULT_LIMITS, type NodeId } from '@quorate/consensus';
 import type { SwarmOptions } from './host-options.ts';
-import { peerAddress } from './host-world.ts';
+import { type HostWorld, peerAddress } from './host-world.ts';
 
-/** The engine's configuration of one node, as the seed drew it. */
-export function engineConfig(swarm: SwarmOptions, ids: readonly NodeId[], id: NodeId) {
+/** The engine's configuration of one node, as the seed drew it or the scenario says. */
+export function engineConfig(
+  world: Pick<HostWorld<unknown>, 'ids' | 'swarm' | 'settings'>,
+  id: NodeId,
+) {
+  const { ids, swarm, settings } = world;
   const voters = ids.map((voter) => ({
     id: voter,
     disk: `disk-${voter}`,
@@ -20,7 +24,7 @@ export function engineConfig(swarm: SwarmOptions, ids: readonly NodeId[], id: No
     syncBytesMax: swarm.syncBytesMax,
   };
   const membership = { voters, learners: [], witnesses: [] };
-  return { id, membership, ...swarm.timing, variants: {}, limits };
+  return { id, membership, ...swarm.timing, variants: settings.variants, limits };
 }
 
 /** The limits of the host around the engine, as the seed drew them. */

@@ -5,9 +5,6 @@ import type { Fail } from '../engine-level/ghost-state.ts';
 import type { ProbeCounts } from './probes.ts';
 import { StoreModel } from './store-model.ts';
 
-/** One digest for so many applied indexes: a digest walks over the whole state. */
-const DIGEST_EVERY = 16;
-
 /** Where a written value took effect for the first time. */
 interface Effect {
   readonly index: number;
@@ -32,11 +29,19 @@ export class StoreGhost {
   private readonly fail: Fail;
   private readonly crc32: Crc32;
   private readonly probes: ProbeCounts;
+  /** One digest for so many applied indexes: a digest walks over the whole state. */
+  private readonly digestEvery: number;
 
-  constructor(fail: Fail, crc32: Crc32, probes: ProbeCounts) {
-    this.fail = fail;
-    this.crc32 = crc32;
-    this.probes = probes;
+  constructor(parts: {
+    readonly fail: Fail;
+    readonly crc32: Crc32;
+    readonly probes: ProbeCounts;
+    readonly digestEvery: number;
+  }) {
+    this.fail = parts.fail;
+    this.crc32 = parts.crc32;
+    this.probes = parts.probes;
+    this.digestEvery = parts.digestEvery;
   }
 
   /** A command arrived at a replica. */
@@ -61,7 +66,7 @@ export class StoreGhost {
     } else if (known !== mark) {
       this.fail('K5', `node ${node}: other results at index ${index} than elsewhere`);
     }
-    if (index % DIGEST_EVERY === 0) this.compareDigest(node, index, digest());
+    if (index % this.digestEvery === 0) this.compareDigest(node, index, digest());
   }
 
   /** C8: replicas at one index have one state; also after a restore from a snapshot. */
