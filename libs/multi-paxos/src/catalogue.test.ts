@@ -234,6 +234,15 @@ describe('Paxos Made Simple', () => {
     expect(acceptor.all('promise')).toHaveLength(1);
     expect(acceptor.all('accepted')).toHaveLength(1);
   });
+
+  it('MP-02: a ballot is spoken of once it is durable, so that no restart uses it again', () => {
+    const proposer = new Driven(1);
+    proposer.diskStands = true;
+    proposer.prepare();
+    expect(proposer.all('prepare')).toEqual([]);
+    proposer.sync();
+    expect(proposer.all('prepare')).not.toEqual([]);
+  });
 });
 
 describe('Paxos Made Moderately Complex', () => {

@@ -136,15 +136,13 @@ export const MULTI_PAXOS_MUTANTS: readonly Mutant[] = [
     script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'P1:' },
   },
   {
-    id: 'mp-counts-own-promise-early',
+    id: 'mp-prepare-before-durable',
     target: 'multi-paxos',
-    bug: 'a proposer counts its own promise before it is durable (MP-01)',
-    file: `${SOURCE}/phase-1.ts`,
-    find:
-      'const own = this.context.persisted >= this.ownPromiseIn ? ' +
-      'this.context.voters.ownBit : 0;',
-    replace: 'const own = this.context.voters.ownBit;',
-    script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'MP-01' },
+    bug: 'a proposer speaks of a ballot that is not on disk, and uses it again after a crash (P5)',
+    file: `${SOURCE}/proposer.ts`,
+    find: "this.context.outbox.sendAfterPersist(to, { kind: 'prepare', ballot, fromSlot });",
+    replace: "this.context.outbox.send(to, { kind: 'prepare', ballot, fromSlot });",
+    script: { file: CATALOGUE, test: 'MP-02: a ballot is spoken of' },
   },
   {
     id: 'mp-accepts-below-promise',

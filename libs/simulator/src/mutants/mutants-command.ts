@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ALL_MUTANTS } from './all-mutants.ts';
@@ -12,7 +12,8 @@ import {
   searchSmallScope,
 } from './kill-mutant.ts';
 import { isEngineTarget, type Mutant } from './mutant.ts';
-import { type MutantsSettings, readSettings } from './mutants-settings.ts';
+import { MUTANTS_PAGE_PATH, renderMutantsPage } from './mutants-page.ts';
+import { type MutantsSettings, RESULTS_PATH, readSettings } from './mutants-settings.ts';
 import { fingerprintOf, type MutantRow, readRows, tally, writeResults } from './results-file.ts';
 import { WorkspaceCopy } from './workspace-copy.ts';
 
@@ -44,6 +45,10 @@ export async function mutantsMain(workspace: string, argv: readonly string[]): P
   const judged = new Set(mutants.map(({ id }) => id));
   const rows = ordered(known);
   report(rows, settings);
+  if (path === join(workspace, RESULTS_PATH)) {
+    const page = renderMutantsPage(tally(rows, settings.seedsMax));
+    writeFileSync(join(workspace, MUTANTS_PAGE_PATH), page);
+  }
   return rows.every((row) => row.killedByScript || !judged.has(row.id)) ? 0 : 1;
 }
 

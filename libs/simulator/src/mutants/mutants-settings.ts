@@ -4,6 +4,8 @@ import { ALL_MUTANTS } from './all-mutants.ts';
 import { changedPaths, concernedBy } from './changed-since.ts';
 import type { Mutant } from './mutant.ts';
 
+/** Where results stand, from the workspace's root. */
+export const RESULTS_PATH = 'results/mutants.json';
 /** Random runs for each mutant, the same for all engines. */
 export const SEEDS_MAX = 2_000;
 /** Distinct states explored for each engine mutant. */
@@ -50,7 +52,7 @@ export function readSettings(workspace: string, argv: readonly string[]): Mutant
   });
   const revision = values['changed-since'];
   const chosen = chooseMutants(values.only?.split(','), values.target?.split(','));
-  const path = values.out ?? (revision === undefined ? 'results/mutants.json' : null);
+  const path = values.out ?? (revision === undefined ? RESULTS_PATH : null);
   return {
     workspace,
     mutants: revision === undefined ? chosen : changedMutants(workspace, revision, chosen),

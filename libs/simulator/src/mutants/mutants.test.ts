@@ -1,8 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ALL_MUTANTS } from './all-mutants.ts';
-import { applyPatch, MUTANT_TARGETS, PatchMisfit } from './mutant.ts';
+import { changedPaths, concernedBy } from './changed-since.ts';
+import { applyPatch, MUTANT_TARGETS, type Mutant, PatchMisfit } from './mutant.ts';
+
+/** The files that hold patches. */
+function changedPathsOfDefinitions(): string[] {
+  const names = readdirSync(import.meta.dirname).filter((name) => name.endsWith('-mutants.ts'));
+  return names.map((name) => `libs/simulator/src/mutants/${name}`);
+}
 
 const ROOT = join(import.meta.dirname, '../../../..');
 
@@ -34,6 +41,31 @@ describe('mutants', () => {
       expect(found.length, targets.join()).toBeGreaterThanOrEqual(count);
     }
     for (const { target } of ALL_MUTANTS) expect(MUTANT_TARGETS).toContain(target);
+  });
+
+  it('have their results, as they stand in the repository, on a page', () => {
+    const results = readResults(join(ROOT, RESULTS_PATH));
+    const known = new Set(ALL_MUTANTS.map(({ id }) => id));
+    expect(results.rows.filter(({ id }) => !known.has(id))).toEqual([]);
+    expect(tally(results.rows, results.seedsMax)).toEqual(results);
+    expect(readFileSync(join(ROOT, MUTANTS_PAGE_PATH), 'utf8')).toBe(renderMutantsPage(results));
+    for (const id of Object.keys(SURVIVAL_REASONS)) expect(known).toContain(id);
+  });
+
+  it('are concerned by a change of the source, the script or the patch', () => {
+    const [mutant] = ALL_MUTANTS as [Mutant];
+    const elsewhere = new Set(['docs/internals/wal.md']);
+    expect(concernedBy(mutant, elsewhere)).toBe(false);
+    for (const path of [mutant.file, mutant.script.file]) {
+      expect(concernedBy(mutant, new Set([path]))).toBe(true);
+    }
+    const targets = new Set(ALL_MUTANTS.map(({ target }) => target));
+    for (const target of targets) {
+      const one = ALL_MUTANTS.find((each) => each.target === target) as Mutant;
+      const paths = changedPathsOfDefinitions();
+      expect(paths.some((path) => concernedBy(one, new Set([path])))).toBe(true);
+    }
+    expect(changedPaths(ROOT, 'no-such-revision')).toBe(null);
   });
 
   it('that no longer fit, or fit twice, are refused by name', () => {

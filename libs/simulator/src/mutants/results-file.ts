@@ -55,7 +55,12 @@ export function fingerprintOf(text: string): string {
 /** The rows of an earlier run; none when there is no file. */
 export function readRows(path: string): MutantRow[] {
   if (!existsSync(path)) return [];
-  return [...(JSON.parse(readFileSync(path, 'utf8')) as MutantResults).rows];
+  return [...readResults(path).rows];
+}
+
+/** The file of an earlier run. */
+export function readResults(path: string): MutantResults {
+  return JSON.parse(readFileSync(path, 'utf8')) as MutantResults;
 }
 
 /** Counts the rows, in total and for each target. */

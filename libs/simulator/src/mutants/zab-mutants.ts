@@ -166,16 +166,12 @@ export const ZAB_MUTANTS: readonly Mutant[] = [
     script: { file: CATALOGUE, test: 'ZB-12' },
   },
   {
-    id: 'zab-completion-survives-truncation',
+    id: 'zab-current-epoch-not-logged',
     target: 'zab',
-    bug: 'the completion of a truncated write vouches for what replaced it (RF-65)',
+    bug: 'currentEpoch is kept in memory only, so a restarted server votes by an older one (ZB-04)',
     file: `${SOURCE}/server.ts`,
-    find: lines(
-      '    for (const entry of this.outstanding) {',
-      '      if (entry.lastIndex > index) entry.lastIndex = index;',
-      '    }\n',
-    ),
+    find: '    this.out.records.push(currentEpochRecord(epoch));\n',
     replace: '',
-    script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'RF-65' },
+    script: { file: CATALOGUE, test: 'ZB-04' },
   },
 ];
