@@ -4,6 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { ALL_MUTANTS } from './all-mutants.ts';
 import { changedPaths, concernedBy } from './changed-since.ts';
 import { applyPatch, MUTANT_TARGETS, type Mutant, PatchMisfit } from './mutant.ts';
+import { MUTANTS_PAGE_PATH, renderMutantsPage, SURVIVAL_REASONS } from './mutants-page.ts';
+import { RESULTS_PATH } from './mutants-settings.ts';
+import { readResults, tally } from './results-file.ts';
 
 /** The files that hold patches. */
 function changedPathsOfDefinitions(): string[] {
