@@ -18,6 +18,8 @@ import type { Wal, WalStats } from './types.ts';
 
 /** Groups up to this size are copied into one buffer before they are written. */
 const GATHER_BYTES_MAX = 256 * 1024;
+/** It begins this large and grows with the groups. */
+const GATHER_BYTES_FIRST = 16 * 1024;
 /** A segment counts as full when less than this, or a quarter of a small segment, is left. */
 const SEGMENT_RESERVE_BYTES = 1024 * 1024;
 
@@ -35,7 +37,7 @@ export class DiskWal implements Wal {
   private readonly pending: BoundedQueue<QueuedBatch>;
   private readonly acknowledgements: Acknowledgements;
   private readonly compaction: SegmentRelease;
-  private readonly buffer = new Uint8Array(GATHER_BYTES_MAX);
+  private buffer = new Uint8Array(GATHER_BYTES_FIRST);
   private pendingBytes = 0;
   private pendingMustSync = 0;
   private phase: 'open' | 'closing' | 'closed' | 'failed' = 'open';
@@ -288,7 +290,7 @@ export class DiskWal implements Wal {
     this.previousCrc = group.lastCrc;
     current.fileBytes = Math.max(current.fileBytes, this.offset);
     current.highestIndex = Math.max(current.highestIndex, group.highestIndex);
-    const parts = gather(group.parts, group.bytes, this.buffer);
+    const parts = gather(group.parts, group.bytes, this.roomFor(group.bytes));
     this.fileOperations++;
     this.file.write(at, parts, (error) => {
       if (this.endedBadly(error)) return;
@@ -299,6 +301,15 @@ export class DiskWal implements Wal {
         this.endGroup(group, startedAt);
       });
     });
+  }
+
+  /** Where a group of so many bytes is gathered; too small for one beyond the maximum. */
+  private roomFor(bytes: number): Uint8Array {
+    if (bytes > this.buffer.length && bytes <= GATHER_BYTES_MAX) {
+      const size = Math.max(bytes, 2 * this.buffer.length);
+      this.buffer = new Uint8Array(Math.min(size, GATHER_BYTES_MAX));
+    }
+    return this.buffer;
   }
 
   /** An operation on the log's file ended; true when the log has failed, with it or before. */

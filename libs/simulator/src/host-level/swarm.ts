@@ -36,7 +36,7 @@ export function drawSwarm(random: Random): SwarmOptions {
     diskReadMicros: of('read', [10, 100]),
     diskWriteMicros: of('write', [10, 50, 200]),
     diskSyncMicros: of('sync', [50, 500, 2_000, 8_000]),
-    segmentBytes: of('segment', [64 * 1024, 128 * 1024, 1024 * 1024]),
+    segmentBytes: of('segment', [64 * 1024, 128 * 1024, 256 * 1024]),
     writeThrough: of('writeThrough', [true, true, false]),
     snapshotEveryEntries: of('snapshots', [5, 25, 100, 400, 10_000]),
     commandsMax: of('commands', [1, 2, 1024, 1024]),
