@@ -17,7 +17,7 @@ export const COST_COLUMNS: readonly string[] = [
   'by the papers',
   'bytes sent',
   'fsyncs',
-  'at most',
+  'by the papers',
   'CPU us',
 ];
 

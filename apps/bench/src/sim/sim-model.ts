@@ -2,6 +2,7 @@ import { DEFAULT_LIMITS } from '@quorate/consensus';
 import { KV_SESSION_LIMITS_DEFAULT } from '@quorate/kv';
 import { REPLICA_LIMITS_DEFAULT, SNAPSHOT_POLICY_DEFAULT } from '@quorate/replica';
 import type { HostSettings, SwarmOptions } from '@quorate/simulator';
+import { SEGMENT_BYTES_DEFAULT } from '@quorate/wal';
 import { nodesFor } from '../run/plan.ts';
 import type { Scenario } from '../scenario/schema.ts';
 
@@ -16,8 +17,8 @@ export const SIM_MODEL = {
   diskReadUs: 50,
   diskWriteUs: 20,
   diskSyncUs: 500,
-  /** Of the log; 64 MiB on a real disk, but simulated disks live in memory, and twice. */
-  segmentBytes: 4 * 1024 * 1024,
+  /** Of the log, as on a real disk: a roll of segments costs syncs of its own. */
+  segmentBytes: SEGMENT_BYTES_DEFAULT,
 } as const;
 
 /** States are compared after so many entries; each comparison walks over all keys. */
