@@ -120,8 +120,8 @@ const REQUEST_SPACING = 2 ** 16;
  * Reads asked at a follower: it asks its leader for an index, one request for all tickets of a
  * turn. The leader fixes the index when a request comes, so an answer is new enough for every
  * request sent before the one it names: a repetition of the newest stands for all, and an answer
- * that takes longer than a repetition counts all the same. Request numbers start at a random place, so that an answer to an earlier incarnation of
- * this replica is not taken for a fresh one.
+ * that takes longer than a repetition counts all the same. Request numbers start at a random place,
+ * so that an answer to an earlier incarnation of this replica is not taken for a fresh one.
  */
 export class FollowerReads {
   private readonly context: Context;

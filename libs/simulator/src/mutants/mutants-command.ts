@@ -49,7 +49,7 @@ export async function mutantsMain(workspace: string, argv: readonly string[]): P
     const page = renderMutantsPage(tally(rows, settings.seedsMax));
     writeFileSync(join(workspace, MUTANTS_PAGE_PATH), page);
   }
-  return rows.every((row) => row.killedByScript || !judged.has(row.id)) ? 0 : 1;
+  return rows.some((row) => row.killedByScript === false && judged.has(row.id)) ? 1 : 0;
 }
 
 /** Every patch fits, or the misfit ends the run by name; and what must be green is green. */
@@ -110,8 +110,8 @@ async function judge(
   const searchFingerprint = fingerprintOf(texts.search);
   const oldScript = before?.scriptFingerprint === scriptFingerprint ? before : undefined;
   const oldSearch = before?.searchFingerprint === searchFingerprint ? before : undefined;
-  const by = { script: oldScript?.killedByScript ?? false, detail: oldScript?.scriptDetail ?? '' };
-  if (!by.script && stages.has('script')) {
+  const by = { script: oldScript?.killedByScript ?? null, detail: oldScript?.scriptDetail ?? '' };
+  if (by.script !== true && stages.has('script')) {
     copy.apply(mutant);
     const outcome = await runScripts(copy, [mutant.script]);
     copy.revert();
@@ -205,7 +205,7 @@ function report(rows: readonly MutantRow[], settings: MutantsSettings): void {
       .map(({ id }) => id)
       .join(', ');
   };
-  const script = names((row) => !row.killedByScript);
+  const script = names((row) => row.killedByScript === false);
   const seeds = names((row) => row.killedBySeed === null);
   if (script !== '' && stages.has('script')) console.log(`survive their script: ${script}`);
   if (seeds !== '' && stages.has('seeds')) console.log(`survive the seeds: ${seeds}`);

@@ -7,13 +7,8 @@ export const MUTANTS_PAGE_PATH = 'docs/internals/mutants.md';
 /** Why random search does not reach a mutant; what is not named here is a hole to be closed. */
 export const SURVIVAL_REASONS: Readonly<Record<string, string>> = {
   'wal-chain-not-checked':
-    'On a disk that keeps its word zeros cover every stale batch. It takes a lost write of those ' +
-    'zeros and a batch that ends exactly at a block boundary in front of an old one.',
-  'raft-read-by-old-confirmation':
-    'The read must come within one heartbeat interval of the last confirmation, and a quorum must ' +
-    'have elected and committed elsewhere in between; pre-vote and leader stickiness forbid it.',
-  'zab-promise-counts-anywhere':
-    'Two servers must propose the same epoch to one follower, and the first must win later.',
+    'On a disk that keeps its word zeros cover every stale batch. It takes a lost write of ' +
+    'zeros, and a batch that ends exactly at a block boundary in front of an old one.',
 };
 
 /** Mutants that were taken out because nobody could ever see a difference, and why. */
@@ -34,16 +29,15 @@ const EQUIVALENT: readonly (readonly [string, string])[] = [
 export function renderMutantsPage(results: MutantResults): string {
   const { rows, seedsMax, targets } = results;
   const survivors = rows.filter(({ killedBySeed }) => killedBySeed === null);
-  const missing = ALL_MUTANTS.length - rows.length;
   return [
     '# What finds planted bugs',
     '',
-    'Generated from `results/mutants.json` by `npx nx run simulator:mutants`; a test compares them.',
-    `Each mutant is one bug put back into the sources. Its script must fail on it; random search has`,
-    `${seedsMax} seeds, the same for every mutant, and a kill counts only when the seed passes without`,
-    'the mutant. How it works: [the simulator](simulator.md).',
+    'Generated from `results/mutants.json` by `npx nx run simulator:mutants`; a test compares.',
+    'Each mutant is one bug put back into the sources. Its script must fail on it; random search',
+    `has ${seedsMax} seeds, the same for every mutant, and a kill counts only when the seed passes`,
+    'without the mutant. How it works: [the simulator](simulator.md#mutants).',
     '',
-    ...(missing > 0 ? [`${missing} mutants are not judged yet.`, ''] : []),
+    ...openLines(rows, seedsMax),
     '| Target | Mutants | Killed by script | By random search | By small scope |',
     '|---|---|---|---|---|',
     ...Object.entries(targets).map(([target, shares]) => shareLine(target, shares)),
@@ -60,6 +54,19 @@ export function renderMutantsPage(results: MutantResults): string {
     ...EQUIVALENT.map(([id, reason]) => `| ${id} | ${reason} |`),
     '',
   ].join('\n');
+}
+
+/** What a run that was cut short has not judged yet. */
+function openLines(rows: readonly MutantRow[], seedsMax: number): string[] {
+  const open = [
+    [ALL_MUTANTS.length - rows.length, 'mutants are not judged yet.'],
+    [rows.filter((row) => row.killedByScript === null).length, 'scripts are not run yet.'],
+    [
+      rows.filter((row) => row.killedBySeed === null && row.seedsTried < seedsMax).length,
+      `mutants were not found and have seeds left of their ${seedsMax}.`,
+    ],
+  ] as const;
+  return open.flatMap(([count, text]) => (count > 0 ? [`${count} ${text}`, ''] : []));
 }
 
 function shareLine(name: string, shares: KillShares): string {

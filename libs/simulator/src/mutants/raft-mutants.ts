@@ -41,7 +41,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     id: 'raft-truncates-without-conflict',
     target: 'raft',
-    bug: 'an old message, or what follows a stale refusal, cuts a log without conflict (RF-20, RF-21)',
+    bug: 'an old message, or one behind a stale refusal, cuts without conflict (RF-20, RF-21)',
     file: `${SOURCE}/follower.ts`,
     find: '        if (log.termAt(entry.index) === entry.round) continue;\n',
     replace: '',

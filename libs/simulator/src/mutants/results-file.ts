@@ -11,7 +11,8 @@ export interface MutantRow {
   readonly file: string;
   /** The named tests: file and pattern. */
   readonly script: string;
-  readonly killedByScript: boolean;
+  /** Null while the script was not run on the mutant as it is. */
+  readonly killedByScript: boolean | null;
   /** The first failed test. */
   readonly scriptDetail: string;
   /**
@@ -35,6 +36,7 @@ export interface MutantRow {
 /** The share of mutants killed, of one target or of all. */
 export interface KillShares {
   readonly mutants: number;
+  /** Of those whose script was run. */
   readonly killedByScriptPercent: number;
   readonly killedBySeedPercent: number;
   readonly killedBySmallScope: number;
@@ -73,13 +75,16 @@ export function tally(rows: readonly MutantRow[], seedsMax: number): MutantResul
 }
 
 function shares(rows: readonly MutantRow[]): KillShares {
-  const percent = (killed: number): number => {
-    return rows.length === 0 ? 0 : Math.round((1000 * killed) / rows.length) / 10;
+  const percent = (killed: number, judged: number): number => {
+    return judged === 0 ? 0 : Math.round((1000 * killed) / judged) / 10;
   };
+  const byScript = rows.filter((row) => row.killedByScript === true).length;
+  const bySeed = rows.filter((row) => row.killedBySeed !== null).length;
+  const scripts = rows.filter((row) => row.killedByScript !== null).length;
   return {
     mutants: rows.length,
-    killedByScriptPercent: percent(rows.filter((row) => row.killedByScript).length),
-    killedBySeedPercent: percent(rows.filter((row) => row.killedBySeed !== null).length),
+    killedByScriptPercent: percent(byScript, scripts),
+    killedBySeedPercent: percent(bySeed, rows.length),
     killedBySmallScope: rows.filter((row) => row.killedBySmallScope !== null).length,
   };
 }

@@ -21,7 +21,7 @@ export interface LogSwarm {
   readonly freshContent: boolean;
   /** The longest pause between two appends, in microseconds. */
   readonly pauseMaxMicros: number;
-  /** The disk breaks its promise once: what it then loses is lost, what it returns must be right. */
+  /** The disk breaks its word once: what it loses is lost, what it returns must be right. */
   readonly lie: DiskFault['effect'] | null;
 }
 
