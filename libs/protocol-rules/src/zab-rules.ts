@@ -82,11 +82,12 @@ export class ZabRules extends RuleSet<ZabMessage, ZabNode> {
     // A stranger's word counts for nothing (C11).
     const member = this.nodes.get(from);
     if (member === undefined) return;
-    if (message.kind === 'ackEpoch' && message.counted) {
+    // A late word of an older epoch takes nothing from what was said in this one.
+    if (message.kind === 'ackEpoch' && message.counted && message.epoch >= node.promisedFor) {
       if (node.promisedFor !== message.epoch) node.promised = 0;
       node.promisedFor = message.epoch;
       node.promised |= member.bit;
-    } else if (message.kind === 'ack') {
+    } else if (message.kind === 'ack' && message.epoch >= node.acknowledgedFor) {
       if (node.acknowledgedFor !== message.epoch) node.acknowledged = 0;
       node.acknowledgedFor = message.epoch;
       node.acknowledged |= member.bit;
