@@ -138,7 +138,7 @@ S1 | what was synced comes back, a prefix of what was written | R | host | ghost
 S2 | damage before the last synced record is no tail | R | host | node |
 S3 | checksums cover place and kind | R | host | by S2 | flipped bits and stale sectors are
   struck; every byte: tests of the log, ST-01, ST-08, ST-09
-S4 | the disk is never behind what was said | R | both | raft paxos zab |
+S4 | the disk is never behind what was said | R E | both | set raft paxos zab |
 S5 | nothing is acknowledged after a failed sync | E | host | node |
 S6 | a whole chain of snapshot and log is on the disk | R | host | ghost | looked at whenever a
   process starts, after kills and power cuts at any moment; each crash point: tests of log and

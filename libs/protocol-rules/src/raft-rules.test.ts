@@ -66,13 +66,15 @@ function committed(): Raft {
   return s;
 }
 
-const shows = (s: Raft, node: number, round: number, matchIndex: number): void => {
+const shows = (s: Raft, node: number, round: number, matchIndex: number, lastIndex = 1): void => {
   const peers = [{ id: nodeId(2), matchIndex, state: '' }];
-  s.observer.looked(nodeId(node), { role: 'leader', round, peers } as unknown as EngineStatus);
+  const status = { role: 'leader', round, peers, lastIndex };
+  s.observer.looked(nodeId(node), status as unknown as EngineStatus);
 };
 
 /** One bad story for each way in which a rule can be broken. */
 const BAD: readonly (readonly [string, string, () => void])[] = [
+  ['S4', 'holds another log in memory than its records say', () => shows(committed(), 1, 1, 0, 2)],
   [
     'C2',
     'announces what its log does not hold',
@@ -323,7 +325,7 @@ const BAD: readonly (readonly [string, string, () => void])[] = [
     () => {
       const s = committed();
       s.turn(1, { records: [entry(1, 2)] });
-      shows(s, 1, 1, 2);
+      shows(s, 1, 1, 2, 2);
     },
   ],
   [

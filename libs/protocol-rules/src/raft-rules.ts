@@ -140,8 +140,9 @@ export class RaftRules extends RuleSet<RaftMessage, RaftNode> {
     if (node.leads !== 0 && level === 'linearizable') node.ownReads.set(ticket, node.confirmation);
   }
 
-  override looked(id: NodeId, { role, round, peers }: EngineStatus): void {
+  override looked(id: NodeId, { role, round, peers, lastIndex }: EngineStatus): void {
     const leader = this.of(id);
+    this.endsAsRecorded(id, lastIndex, leader.memory.last);
     if (role !== 'leader' || round !== leader.leads) return;
     for (const { id: peer, matchIndex } of peers) {
       const shown = leader.shownMatch.get(peer) ?? 0;

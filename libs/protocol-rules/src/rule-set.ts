@@ -38,6 +38,12 @@ export abstract class RuleSet<M, N> implements RunObserver<M> {
 
   looked(_node: NodeId, _status: EngineStatus): void {}
 
+  /** S4: a log in memory ends where the records that were handed to the disk say. */
+  protected endsAsRecorded(id: NodeId, lastIndex: number, recorded: number): void {
+    if (lastIndex === recorded) return;
+    this.run.fail('S4', `node ${id} holds ${lastIndex} entries, its records say ${recorded}`);
+  }
+
   protected of(id: NodeId): N {
     return this.nodes.get(id) ?? this.run.fail('C11', `node ${id} is no member`);
   }

@@ -1,4 +1,5 @@
 import {
+  type EngineStatus,
   type NodeId,
   type Ready,
   RecordKind,
@@ -106,6 +107,10 @@ export class ZabRules extends RuleSet<ZabMessage, ZabNode> {
     for (const { kind, round } of events) if (kind === 'serving') this.serves(node, round);
     synchronizes(node, ready);
     if (events.some(({ kind }) => kind === 'steppedDown')) node.leadershipEnds();
+  }
+
+  override looked(id: NodeId, { lastIndex }: EngineStatus): void {
+    this.endsAsRecorded(id, lastIndex, this.of(id).memory.last);
   }
 
   mayLeave(from: NodeId, to: NodeId, message: ZabMessage): void {
