@@ -22,9 +22,22 @@ const GREEN_SEEDS = 30;
 const GREEN_BUDGET_MS = 120_000;
 const NOT_SEARCHED: SearchOutcome = { seed: null, seedsTried: 0, detail: '' };
 
-/** `nx run simulator:mutants`: the exit code is 0 when every mutant was killed by its script. */
+/** What the command ends with for options that mean nothing. */
+const EXIT_USAGE = 64;
+
+/** `nx run simulator:mutants`: the exit code is 0 when no mutant judged survived its script. */
 export async function mutantsMain(workspace: string, argv: readonly string[]): Promise<number> {
-  const settings = readSettings(workspace, argv);
+  let settings: MutantsSettings;
+  try {
+    settings = readSettings(workspace, argv);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    return EXIT_USAGE;
+  }
+  return settings.mutants.length === 0 ? 0 : judgeMutants(workspace, settings);
+}
+
+async function judgeMutants(workspace: string, settings: MutantsSettings): Promise<number> {
   const { path, fresh, mutants } = settings;
   const known = new Map(
     path === null || fresh ? [] : readRows(path).map((row): [string, MutantRow] => [row.id, row]),
@@ -56,7 +69,7 @@ export async function mutantsMain(workspace: string, argv: readonly string[]): P
 async function isSound(copy: WorkspaceCopy, settings: MutantsSettings): Promise<boolean> {
   for (const mutant of settings.mutants) copy.apply(mutant);
   copy.revert();
-  if (!settings.stages.has('green') || settings.mutants.length === 0) return true;
+  if (!settings.stages.has('green')) return true;
   return isGreen(copy, settings);
 }
 
