@@ -126,7 +126,7 @@ describe('Multi-Paxos: promises that are kept', () => {
     expect(context.outbox.take([]).readStates).toEqual([{ ticket: 7, index: 3 }]);
   });
 
-  it('SIM-06-mutants: an answer that takes longer than a repetition is an answer', () => {
+  it('SIM-07: an answer that takes longer than a repetition is an answer', () => {
     const context = contextOf();
     const reads = new FollowerReads(context);
     const leader = b(5, 2);

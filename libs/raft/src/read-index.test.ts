@@ -75,7 +75,7 @@ describe('thesis, section 6.4: reads', () => {
     expect(served(cluster, 2)).toBe('8@2 9@2');
   });
 
-  it('SIM-05-mutants: an ask that is answered when it is to be repeated is over', () => {
+  it('SIM-06: an ask that is answered when it is to be repeated is over', () => {
     const cluster = new HandDriven(3);
     cluster.elect(1);
     read(cluster, 2, 8);

@@ -512,7 +512,7 @@ describe('the obligations of a host', () => {
     expect(world.outcomes).toEqual(['notLeader']);
   });
 
-  it('SIM-04-faults a malformed frame ends its session: FIFO channels have no holes', () => {
+  it('SIM-04 a malformed frame ends its session: FIFO channels have no holes', () => {
     world.peers.frame(nodeId(2), bytes('a'));
     world.peers.frame(nodeId(2), Uint8Array.from([8]));
     world.peers.frame(nodeId(2), bytes('b'));

@@ -56,7 +56,7 @@ describe('a failing disk', () => {
 
   for (const writeThrough of [false, true]) {
     const how = writeThrough ? ' (write-through)' : '';
-    it(`SIM-04-mutants a failed log closes its file behind the write in flight${how}`, () => {
+    it(`SIM-05 a failed log closes its file behind the write in flight${how}`, () => {
       const harness = new WalHarness('closing', { writeThrough });
       harness.disk.inject({ operation: 'open', path: 'segment-00002', effect: 'error' });
       const { wal } = harness.open();

@@ -79,7 +79,7 @@ describe('fast leader election', () => {
     expect(joiner.round).toBe(7);
   });
 
-  it('SIM-07-mutants: who joins an established leader passes on the vote of that leader', () => {
+  it('SIM-08: who joins an established leader passes on the vote of that leader', () => {
     // A vote made of the leader's name and the joiner's longer history would win elections for a
     // server that does not hold that history.
     const joiner = election(vote(3, 1, 131), [1, 2, 3]);
