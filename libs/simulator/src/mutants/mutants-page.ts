@@ -45,7 +45,7 @@ export function renderMutantsPage(results: MutantResults): string {
     '',
     '## Not found by random search',
     '',
-    ...survivorLines(survivors),
+    ...survivorLines(survivors, seedsMax),
     '',
     '## Left out: no difference to be seen',
     '',
@@ -75,10 +75,11 @@ function shareLine(name: string, shares: KillShares): string {
   return `| ${name} | ${mutants} | ${percents} | ${killedBySmallScope} |`;
 }
 
-function survivorLines(survivors: readonly MutantRow[]): string[] {
+function survivorLines(survivors: readonly MutantRow[], seedsMax: number): string[] {
   if (survivors.length === 0) return ['None.'];
   const lines = survivors.map(({ id, seedsTried }) => {
-    const reason = SURVIVAL_REASONS[id] ?? 'Not known yet: a hole.';
+    const open = seedsTried < seedsMax ? 'The search was cut short.' : 'Not known yet: a hole.';
+    const reason = SURVIVAL_REASONS[id] ?? open;
     return `| ${id} | ${seedsTried} | ${reason} |`;
   });
   return ['| Mutant | Seeds tried | Why |', '|---|---|---|', ...lines];
