@@ -26,3 +26,18 @@ export interface DiskWalState {
   /** True when the log ends with an end mark, so that closing needs no other. */
   readonly marked: boolean;
 }
+
+/** What a log counts of its own work, at the start. */
+export function noCounts() {
+  return {
+    batches: 0,
+    records: 0,
+    groups: 0,
+    syncs: 0,
+    bytesWritten: 0,
+    recordBytes: 0,
+    rolls: 0,
+    groupMicrosTotal: 0,
+    groupMicrosMax: 0,
+  };
+}

@@ -1,7 +1,7 @@
 import type { Cancel, DiskError, DiskFile, Instant, LogIndex, WalRecord } from '@quorate/consensus';
 import { assert, BoundedQueue, required } from '@quorate/foundation';
 import { Acknowledgements } from './acknowledgements.ts';
-import type { DiskWalState } from './disk-wal-state.ts';
+import { type DiskWalState, noCounts } from './disk-wal-state.ts';
 import { WalError } from './errors.ts';
 import { leaveFailureMark } from './failure-mark.ts';
 import { alignUp, BLOCK_BYTES, FORMAT_VERSION, identityTag } from './format.ts';
@@ -64,17 +64,7 @@ export class DiskWal implements Wal {
   private fatalHandler: ((error: WalError) => void) | null = null;
   private closeDone: ((error: WalError | null) => void) | null = null;
   private lettingGo = false;
-  private readonly counts = {
-    batches: 0,
-    records: 0,
-    groups: 0,
-    syncs: 0,
-    bytesWritten: 0,
-    recordBytes: 0,
-    rolls: 0,
-    groupMicrosTotal: 0,
-    groupMicrosMax: 0,
-  };
+  private readonly counts = noCounts();
 
   constructor(state: DiskWalState, supply: SegmentSupply) {
     this.state = state;
