@@ -43,6 +43,9 @@ export {
   seriesToCsv,
 } from './series.ts';
 export {
+  type Objective,
+  type ObjectiveGrammar,
+  parseObjective,
   parseSlo,
   SLO_METRICS,
   SLO_OPERATORS,
@@ -50,9 +53,11 @@ export {
   type SloMetric,
   type SloOperator,
   type SloUnitKind,
+  showFigure,
   showSloValue,
 } from './slo.ts';
 export {
+  compareFigures,
   FAILOVERS_FOR_P99,
   FAILOVERS_NEEDED,
   judgeSlo,
@@ -61,6 +66,7 @@ export {
   type SloSubject,
   type SloVerdict,
   sloExitCode,
+  statisticOf,
 } from './slo-verdict.ts';
 export {
   type BootstrapOptions,

@@ -41,7 +41,7 @@ export function judgeSlo(slo: Slo, subject: SloSubject): SloVerdict | null {
   if (slo.protocol !== null && slo.protocol !== subject.name) return null;
   const { value, samples, needed, note } = measure(slo, subject);
   const decided = value !== null && samples >= needed;
-  const holds = decided && compare(value, slo.operator, slo.bound);
+  const holds = decided && compareFigures(value, slo.operator, slo.bound);
   const result = decided ? (holds ? 'holds' : 'fellShort') : 'undecided';
   const finite = value === Number.POSITIVE_INFINITY ? null : value;
   const metric = slo.statistic === null ? slo.metric : `${slo.metric}.${slo.statistic}`;
@@ -143,7 +143,11 @@ function measureFailover(slo: Slo, { faults, failovers }: SloSubject): Measured 
   return { value, samples: values.length, needed: FAILOVERS_NEEDED, note };
 }
 
-function statisticOf(values: readonly number[], { statistic }: Slo): number {
+/** A statistic of values by the name that expressions use: `p95`, `max`, `median`. */
+export function statisticOf(
+  values: readonly number[],
+  { statistic }: Pick<Slo, 'statistic'>,
+): number {
   switch (statistic) {
     case 'max':
       return Math.max(...values);
@@ -207,7 +211,12 @@ function measureAvailability({ blocks, failovers }: SloSubject): Measured {
   return { value, samples: valid.length, needed: 1, note: null };
 }
 
-function compare(value: number | boolean, operator: SloOperator, bound: number | boolean): boolean {
+/** True when `value` stands to `bound` as the operator says. */
+export function compareFigures(
+  value: number | boolean,
+  operator: SloOperator,
+  bound: number | boolean,
+): boolean {
   switch (operator) {
     case '<':
       return value < bound;

@@ -52,17 +52,34 @@ const UNITS: { readonly [kind in SloUnitKind]: { readonly [unit: string]: number
   truth: {},
 };
 
-/** A parsed SLO. `bound`: milliseconds, a share from 0 to 1, operations a second, or a count. */
-export interface Slo {
+/** What an expression may name: metrics, and the selectors between braces. */
+export interface ObjectiveGrammar {
+  readonly metrics: ReadonlyMap<string, SloMetric>;
+  readonly selectors: readonly string[];
+}
+
+/** A parsed expression. `bound`: milliseconds, a share from 0 to 1, a rate a second, or a count. */
+export interface Objective {
   readonly expression: string;
   readonly metric: string;
   /** `p99` and the like, `max`, `median`, `min` or `mean`; null for metrics that are one figure. */
   readonly statistic: string | null;
-  readonly protocol: string | null;
-  readonly fault: string | null;
+  readonly selectors: Readonly<Record<string, string>>;
   readonly operator: SloOperator;
   readonly bound: number | boolean;
 }
+
+/** A parsed SLO; the selectors are those of {@link SLO_GRAMMAR}. */
+export interface Slo extends Omit<Objective, 'selectors'> {
+  readonly protocol: string | null;
+  readonly fault: string | null;
+}
+
+/** What the SLOs of a scenario may name. */
+export const SLO_GRAMMAR: ObjectiveGrammar = {
+  metrics: SLO_METRICS,
+  selectors: ['protocol', 'fault'],
+};
 
 const STATISTICS = /^(p\d{1,2}|p99\.?9{1,2}|max|min|median|mean)$/;
 
@@ -71,6 +88,13 @@ const STATISTICS = /^(p\d{1,2}|p99\.?9{1,2}|max|min|median|mean)$/;
  * Throws {@link SloError} that lists what is allowed at the place that is wrong.
  */
 export function parseSlo(expression: string): Slo {
+  const { selectors, ...rest } = parseObjective(expression, SLO_GRAMMAR);
+  return { ...rest, protocol: selectors.protocol ?? null, fault: selectors.fault ?? null };
+}
+
+/** Reads an expression of the same form over the metrics and selectors of another grammar. */
+export function parseObjective(expression: string, grammar: ObjectiveGrammar): Objective {
+  const { metrics } = grammar;
   const fail = (problem: string): never => {
     throw new SloError(expression, problem);
   };
@@ -84,10 +108,10 @@ export function parseSlo(expression: string): Slo {
     );
   }
   const [, subject = '', selector, operator = '', right = ''] = match;
-  const { name, statistic } = splitSubject(subject, fail);
-  const metric = SLO_METRICS.get(name);
+  const { name, statistic } = splitSubject(subject, metrics, fail);
+  const metric = metrics.get(name);
   if (metric === undefined) {
-    return fail(`there is no metric "${name}"; allowed: ${[...SLO_METRICS.keys()].join(', ')}`);
+    return fail(`there is no metric "${name}"; allowed: ${[...metrics.keys()].join(', ')}`);
   }
   if (metric.distribution && statistic === null) {
     return fail(`"${name}" needs one of .p50 to .p999, .max, .median, .min, .mean`);
@@ -97,40 +121,46 @@ export function parseSlo(expression: string): Slo {
   if (metric.unit === 'truth' && operator !== '==' && operator !== '!=') {
     fail(`"${name}" is true or false; allowed: == and !=`);
   }
-  const { protocol, fault } = parseSelector(selector, fail);
+  const selectors = parseSelectors(selector, grammar.selectors, fail);
   const bound = parseBound(right, metric.unit, fail);
   const op = operator as SloOperator;
-  return { expression, metric: name, statistic, protocol, fault, operator: op, bound };
+  return { expression, metric: name, statistic, selectors, operator: op, bound };
 }
 
 type Fail = (problem: string) => never;
 
-function splitSubject(subject: string, fail: Fail): { name: string; statistic: string | null } {
-  if (SLO_METRICS.has(subject)) return { name: subject, statistic: null };
+function splitSubject(
+  subject: string,
+  metrics: ObjectiveGrammar['metrics'],
+  fail: Fail,
+): { name: string; statistic: string | null } {
+  if (metrics.has(subject)) return { name: subject, statistic: null };
   const dot = subject.lastIndexOf('.');
   const name = subject.slice(0, dot);
   const statistic = subject.slice(dot + 1);
-  if (dot < 0 || !SLO_METRICS.has(name)) return { name: subject, statistic: null };
+  if (dot < 0 || !metrics.has(name)) return { name: subject, statistic: null };
   if (STATISTICS.test(statistic)) return { name, statistic };
   return fail(
     `".${statistic}" is no statistic; allowed: .p50 to .p999, .max, .median, .min, .mean`,
   );
 }
 
-function parseSelector(
+function parseSelectors(
   text: string | undefined,
+  allowed: readonly string[],
   fail: Fail,
-): { protocol: string | null; fault: string | null } {
+): Readonly<Record<string, string>> {
   const found: { [name: string]: string } = {};
   for (const part of (text ?? '').split(',').filter((p) => p.trim() !== '')) {
-    const match = /^\s*(protocol|fault)\s*=\s*"([^"]+)"\s*$/.exec(part);
+    const match = /^\s*(\w+)\s*=\s*"([^"]+)"\s*$/.exec(part);
     const [, name, value] = match ?? [];
-    if (name === undefined || value === undefined) {
-      return fail(`selector "${part.trim()}"; allowed: protocol="..." and fault="..."`);
+    if (name === undefined || value === undefined || !allowed.includes(name)) {
+      const form = allowed.map((one) => `${one}="..."`).join(' and ');
+      return fail(`selector "${part.trim()}"; allowed: ${form}`);
     }
     found[name] = value;
   }
-  return { protocol: found.protocol ?? null, fault: found.fault ?? null };
+  return found;
 }
 
 function parseBound(text: string, kind: SloUnitKind, fail: Fail): number | boolean {
@@ -148,10 +178,14 @@ function parseBound(text: string, kind: SloUnitKind, fail: Fail): number | boole
 
 /** A figure of an SLO's metric as people read it: `1.25 s`, `99.9 %`, `0`. */
 export function showSloValue(metric: string, value: number | boolean | null): string {
+  return showFigure(SLO_METRICS.get(metric)?.unit ?? 'count', value);
+}
+
+/** A figure of a kind as people read it; null was not measured, infinity stands for "never". */
+export function showFigure(kind: SloUnitKind, value: number | boolean | null): string {
   if (value === null) return 'not measured';
   if (typeof value === 'boolean') return String(value);
   if (value === Number.POSITIVE_INFINITY) return 'never';
-  const kind = SLO_METRICS.get(metric)?.unit;
   if (kind === 'share') return `${trimNumber(value * 100, 3)} %`;
   if (kind === 'rate') return `${trimNumber(value, 0)}/s`;
   if (kind !== 'duration') return trimNumber(value, 3);

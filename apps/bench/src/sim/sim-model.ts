@@ -63,7 +63,7 @@ export function swarmOf(scenario: Scenario, protocol: string): SwarmOptions {
 }
 
 /** What a seed of `quorate simulate` never draws. */
-export function settingsOf(scenario: Scenario, protocol: string): HostSettings {
+export function settingsOf(scenario: Scenario, protocol: string): Partial<HostSettings> {
   return {
     variants: scenario.variants[protocol as 'raft'] ?? {},
     sync: scenario.sync,

@@ -8,6 +8,8 @@ import type { FaultEvent, HostFaultKind } from './fault-schedule.ts';
 export interface HostSettings {
   /** Overrides of the protocol's own variants. */
   readonly variants: EngineConfig['variants'];
+  /** What one node's engine waits, laid over the timing of all. */
+  readonly timingOf: (node: NodeId) => Partial<SwarmOptions['timing']>;
   /** When an append counts as done. */
   readonly sync: SyncPolicy;
   /** Log indexes between two comparisons of the replicas' states; each walks over all keys. */
@@ -19,6 +21,7 @@ export interface HostSettings {
 /** The settings of every seed of `quorate simulate`. */
 export const HOST_SETTINGS_DEFAULT: HostSettings = {
   variants: {},
+  timingOf: () => ({}),
   sync: 'group',
   digestEvery: 16,
   eventsMax: 20_000_000,

@@ -24,7 +24,8 @@ export function engineConfig(
     syncBytesMax: swarm.syncBytesMax,
   };
   const membership = { voters, learners: [], witnesses: [] };
-  return { id, membership, ...swarm.timing, variants: settings.variants, limits };
+  const timing = { ...swarm.timing, ...settings.timingOf(id) };
+  return { id, membership, ...timing, variants: settings.variants, limits };
 }
 
 /** The limits of the host around the engine, as the seed drew them. */

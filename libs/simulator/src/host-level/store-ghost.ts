@@ -107,6 +107,11 @@ export class StoreGhost {
     }
   }
 
+  /** True when some replica has applied the write of this value. */
+  tookEffect(value: string): boolean {
+    return this.effects.has(value);
+  }
+
   private firstApplied(index: number, batch: Uint8Array, results: readonly Uint8Array[]): void {
     const { commands } = decodeCommandBatch(batch);
     if (commands.length !== results.length) {
