@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { simulateCommand } from './commands/simulate-command.ts';
 import { ExitCode, UsageError, ViolationError } from './errors.ts';
-import { listScenarios } from './scenario/catalogue.ts';
+import { listScenarios, listStories } from './scenario/catalogue.ts';
 
 const EXIT_CODES = `
 Exit codes: 0 ran and all objectives hold · 1 an objective fell short · 2 undecided (too few
@@ -128,9 +128,11 @@ function commandLine(args: readonly string[], exit: (code: number) => void): Com
     .command('list')
     .description('name the scenarios that come with Quorate')
     .action(() => {
-      for (const { name, description } of listScenarios()) {
-        process.stdout.write(`${name.padEnd(22)}${description}\n`);
-      }
+      const line = ({ name, description }: { name: string; description: string }): string =>
+        `${name.padEnd(26)}${description}\n`;
+      process.stdout.write(listScenarios().map(line).join(''));
+      process.stdout.write('\nStories, in the simulator, with checked statements:\n');
+      process.stdout.write(listStories().map(line).join(''));
     });
   const wal = program
     .command('wal')
@@ -200,7 +202,7 @@ function addRun(program: Command, args: readonly string[], exit: (code: number) 
     .option('--closed <n>', 'closed loop with this many in flight; several with commas')
     .option('--seconds <n>', 'length of each load step')
     .option('--blocks <n>', 'interleaved repetitions')
-    .option('--trials <n>', 'repetitions of each repeating fault')
+    .option('--trials <n>', 'repetitions of each repeating fault; of a story, of the whole')
     .option('--seed <n>', 'the seed of load, faults and order')
     .option(
       '--slo <expression>',
@@ -210,6 +212,7 @@ function addRun(program: Command, args: readonly string[], exit: (code: number) 
     .option('--out <folder>', 'where the run folder goes', 'results')
     .option('--quick', 'stamp the result "not for comparison"')
     .option('--json', 'print run.json on stdout')
+    .option('--record', 'of a story: write what it came to into its table below results/')
     .addHelpText('after', `${EXAMPLES.run}\n${EXIT_CODES}`)
     .action(async (scenario: string, flags) => {
       const { runCommand } = await import('./commands/run-command.ts');

@@ -4,6 +4,7 @@ import { makePlan } from '../run/make-plan.ts';
 import { ScenarioRun } from '../run/run-scenario.ts';
 import { findScenario } from '../scenario/catalogue.ts';
 import { loadScenario } from '../scenario/load-scenario.ts';
+import { storyCommand } from '../stories/story-command.ts';
 import { Progress } from '../terminal/progress.ts';
 import { printSummary } from '../terminal/summary.ts';
 
@@ -18,6 +19,7 @@ export async function runCommand(
   command: readonly string[],
 ): Promise<number> {
   const loaded = loadScenario(findScenario(file));
+  if (loaded.scenario.story !== undefined) return storyCommand(loaded, flags);
   const plan = makePlan(loaded, flags, command);
   const progress = new Progress();
   const run = new ScenarioRun(plan, progress);

@@ -17,6 +17,8 @@ export interface RunFlags {
   readonly out: string;
   readonly quick?: boolean;
   readonly json?: boolean;
+  /** Of a story: writes what it came to into its table below `results/`. */
+  readonly record?: boolean;
 }
 
 /** The value of a flag that takes a whole number; undefined when it was not given. */

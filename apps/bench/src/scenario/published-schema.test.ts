@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { listScenarios } from './catalogue.ts';
+import { listScenarios, listStories } from './catalogue.ts';
 import { scenarioJsonSchemaText } from './schema.ts';
 
 const PUBLISHED = fileURLToPath(
@@ -14,8 +14,10 @@ describe('the published schema of scenarios', () => {
     expect(readFileSync(PUBLISHED, 'utf8')).toBe(scenarioJsonSchemaText());
   });
 
-  it.each(listScenarios())('is named by $name, so that editors complete it', ({ file }) => {
+  const listed = [...listScenarios(), ...listStories()];
+  it.each(listed)('is named by $name, so that editors complete it', ({ file }) => {
     const [first] = readFileSync(file, 'utf8').split('\n');
-    expect(first).toBe('# yaml-language-server: $schema=../docs/reference/scenario.schema.json');
+    const up = file.includes('/benchmarks/stories/') ? '../..' : '..';
+    expect(first).toBe(`# yaml-language-server: $schema=${up}/docs/reference/scenario.schema.json`);
   });
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { storySchemaOf } from '../stories/story-schema.ts';
 
 /** A time span as people write it: `150ms`, `3s`, `2m`; in milliseconds after parsing. */
 export const durationMs = z
@@ -113,10 +114,13 @@ export const scenarioSchema = z.strictObject({
   historyOpsMax: z.number().int().positive().default(400_000),
   deadline: durationMs.default(1_800_000).describe('the watchdog on the whole run'),
   slo: z.array(z.string()).default([]),
+  story: storySchemaOf(durationMs, PROTOCOLS).optional(),
 });
 
 /** A scenario with all defaults filled in. */
 export type Scenario = z.infer<typeof scenarioSchema>;
+/** The story of a scenario that has one. */
+export type Story = NonNullable<Scenario['story']>;
 /** The load part of a scenario. */
 export type ScenarioLoad = NonNullable<Scenario['load']>;
 /** The shares of a mix in percent or any other unit; only their ratio counts. */
