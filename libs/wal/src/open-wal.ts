@@ -270,7 +270,7 @@ class WalOpening {
     const path = `${directory}/${segmentName(last.header.segment)}`;
     disk.open(path, { mode: 'write', writeThrough: false }, (error, file) => {
       if (error !== null) return this.failDisk(error);
-      fillWithZeros(file, scan.endOffset, scan.dirtyEnd, (zeroError) => {
+      fillWithZeros(file, scan.zeroFrom, scan.dirtyEnd, (zeroError) => {
         if (zeroError !== null) return this.failDisk(zeroError);
         file.sync((syncError) => {
           if (syncError !== null) return this.failSync(syncError);

@@ -47,6 +47,12 @@ export interface LogScan {
   readonly endOffset: number;
   /** The offset behind the last byte that is not zero in that segment. */
   readonly dirtyEnd: number;
+  /**
+   * Where zeros are written from to hide what lies behind. The rest of the last batch's block was
+   * padded with its group: writing there again could tear a durable batch in a power cut. Only a
+   * torn group, of which nobody was told, leaves something else behind a batch in its block.
+   */
+  readonly zeroFrom: number;
   /** The number of the next batch, and the CRC it must chain to. */
   readonly nextBatch: number;
   readonly previousCrc: number;
@@ -61,7 +67,10 @@ interface Expected {
   readonly tag: number;
 }
 
-const NOTHING = { segments: [], endOffset: 0, dirtyEnd: 0, nextBatch: 1, previousCrc: 0 };
+const NOTHING = {
+  ...{ segments: [], endOffset: 0, dirtyEnd: 0, zeroFrom: 0 },
+  ...{ nextBatch: 1, previousCrc: 0 },
+};
 
 /**
  * Reads a log and decides by the table of `docs/internals/wal.md` (labels W3 to W8) what it is.
@@ -237,7 +246,10 @@ function judgeEnd(
   const last = segments[chain.position] as SegmentBytes;
   const dirtyEnd = endOfBytes(last.bytes, chain.endOffset);
   const { endOffset, nextBatch, previousCrc } = chain;
-  const scan = { segments: chain.segments, endOffset, dirtyEnd, nextBatch, previousCrc };
+  const block = last.bytes.subarray(0, alignUp(endOffset));
+  const zeroFrom = endOfBytes(block, endOffset) > endOffset ? endOffset : block.length;
+  const { segments: kept } = chain;
+  const scan = { segments: kept, endOffset, dirtyEnd, zeroFrom, nextBatch, previousCrc };
   const tag = identityTag(owner, codec.crc32);
   for (let index = chain.position; index < segments.length; index++) {
     const { number, bytes } = segments[index] as SegmentBytes;
