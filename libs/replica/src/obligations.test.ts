@@ -16,6 +16,7 @@ import {
   RecordKind,
   type RequestStatus,
   readyNumber,
+  type SnapshotMeta,
   type StateMachine,
   type Ticket,
   walRecord,
@@ -84,7 +85,7 @@ class World {
         records: createRecordCodec(crc32Table),
         wal: { wal: this.wal(), records: [], recovery: {} as never },
         openSnapshots: (_named, done) =>
-          done(null, { store: {} as SnapshotStore, latest: null, orphansRemoved: 0 }),
+          done(null, { store: this.snapshotStore(), latest: null, orphansRemoved: 0 }),
         transport: this.transport(),
         stateMachine: this.stateMachine(),
         ...(settings.limits === undefined ? {} : { limits: settings.limits }),
@@ -136,6 +137,13 @@ class World {
     this.replica.propose(bytes(command), (outcome) => this.outcomes.push(outcome.kind));
   }
 
+  private snapshotStore(): SnapshotStore {
+    const reads: Pick<SnapshotStore, 'readChunk'> = {
+      readChunk: (meta, offset) => this.log.push(`reads snapshot ${meta.index} at ${offset}`),
+    };
+    return reads as SnapshotStore;
+  }
+
   private engine(): ConsensusEngine<string> {
     const { log } = this;
     return {
@@ -157,7 +165,7 @@ class World {
       describeSnapshot: () => ({}) as never,
       snapshotTaken: () => {},
       snapshotOffered: () => {},
-      snapshotSent: () => {},
+      snapshotSent: (peer, delivered) => log.push(`snapshot sent ${peer} ${delivered}`),
       hasReady: () => this.outputs.length > 0,
       takeReady: () => this.ready(),
       checkpoint: () => [],
@@ -525,6 +533,38 @@ describe('the obligations of a host', () => {
     world.peers.frame(nodeId(2), bytes('e'));
     world.turn();
     expect(happened()).toEqual(['disconnected 2', 'connected 2', 'step 2 e']);
+  });
+
+  const announced = (index: number, ...peers: number[]): Output => ({
+    messagesAfterPersist: [to(`snap ${index}`, ...peers)],
+    snapshotsToSend: peers.map((peer) => ({
+      to: nodeId(peer),
+      meta: { index: logIndex(index) } as SnapshotMeta,
+    })),
+  });
+
+  it('SIM-10 a snapshot keeps its place behind the message that announces it', () => {
+    world.output({ records: [record], ...announced(7, 2) });
+    world.ask();
+    world.turn();
+    expect(happened()).toEqual(['propose 1', 'append 1']);
+    world.durable();
+    world.turn();
+    expect(happened()).toEqual(['send 2 snap 7', 'reads snapshot 7 at 0', 'persisted 1']);
+  });
+
+  it('SIM-10 a snapshot that waits for the disk ends with its session', () => {
+    world.output({ records: [record], ...announced(7, 2, 3) });
+    world.ask();
+    world.turn();
+    happened();
+    world.peers.disconnected(nodeId(2), 'cut');
+    world.peers.connected(nodeId(2));
+    world.turn();
+    expect(happened()).toEqual(['snapshot sent 2 false', 'disconnected 2', 'connected 2']);
+    world.durable();
+    world.turn();
+    expect(happened()).toEqual(['send 3 snap 7', 'reads snapshot 7 at 0', 'persisted 1']);
   });
 
   it('malformed frames outside a session are counted and change nothing', () => {
