@@ -101,8 +101,9 @@ export interface ConsensusEngine<M> {
  * 7. Arrays and payloads of a Ready belong to the host from then on; neither side changes them.
  * 8. A failed write or sync of the log is fatal: stop the replica, never retry.
  * 9. The file of `snapshotToInstall` is durable already. `records` may be appended at once; the
- *    state machine restores before later `committed` entries or reads are served. A peer has at
- *    most one snapshot chunk unacknowledged.
+ *    state machine restores before later `committed` entries or reads are served. A transfer of
+ *    `snapshotsToSend` begins when all messages of its Ready may have left, and ends with the
+ *    session; a peer has at most one snapshot chunk unacknowledged.
  */
 export interface Ready<M> {
   readonly number: ReadyNumber;

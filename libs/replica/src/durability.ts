@@ -5,6 +5,7 @@ import {
   RecordKind,
   readyNumber,
   type SnapshotMeta,
+  type SnapshotTransfer,
   type WalRecord,
 } from '@quorate/consensus';
 import { assert } from '@quorate/foundation';
@@ -21,6 +22,8 @@ export interface UnpersistedReady {
   readonly logged: boolean;
   readonly bytes: number;
   readonly held: HeldFrame[];
+  /** Snapshots to be streamed behind the messages, which announce them. */
+  readonly transfers: readonly SnapshotTransfer[];
   /** The snapshot that a record of it names. */
   readonly snapshot: SnapshotMeta | null;
 }
@@ -57,6 +60,7 @@ export class Durability {
       logged: records.length > 0,
       bytes,
       held: [],
+      transfers: ready.snapshotsToSend,
       snapshot: snapshotNamedBy(records),
     };
     this.inFlight.push(unpersisted);

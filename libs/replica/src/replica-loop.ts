@@ -311,6 +311,7 @@ export class ReplicaLoop<M> implements Replica {
   private settle(): void {
     const durable = this.durability.settle((ready) => {
       this.sessions.release(ready);
+      for (const transfer of ready.transfers) this.snapshots.release(transfer);
       if (ready.snapshot === null) return;
       this.store.named(ready.snapshot);
       this.wal.release(ready.snapshot.index);
@@ -353,9 +354,9 @@ export class ReplicaLoop<M> implements Replica {
     if (ready.records.length > 0) this.transport?.flush();
     const unpersisted = this.durability.append(ready); // 1
     for (const outbound of ready.messagesAfterPersist) this.sessions.hold(unpersisted, outbound);
+    for (const transfer of ready.snapshotsToSend) this.snapshots.hold(transfer);
     // Without records and with nothing before it in flight it is durable already.
     if (!unpersisted.logged) this.settle();
-    for (const transfer of ready.snapshotsToSend) this.snapshots.transfer(transfer);
     for (const peer of ready.sessionsToReset) this.transport?.resetSession(peer);
     this.applier.add(ready.snapshotToInstall, ready.committed);
     for (const state of ready.readStates) this.reads.confirmed(state.ticket, state.index);

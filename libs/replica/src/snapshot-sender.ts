@@ -1,4 +1,4 @@
-import type { Clock, Instant, NodeId, SnapshotMeta } from '@quorate/consensus';
+import type { Clock, Instant, NodeId, SnapshotMeta, SnapshotTransfer } from '@quorate/consensus';
 import { assert } from '@quorate/foundation';
 import type { SnapshotChunk, SnapshotError, SnapshotStore } from '@quorate/snapshot-store';
 import { encodeHostFrame, type SnapshotAckFrame } from './host-frames.ts';
@@ -34,11 +34,25 @@ export class SnapshotSender {
   private readonly ports: SnapshotSenderPorts;
   private readonly ackTimeoutMicros: number;
   private readonly transfers = new Map<NodeId, Transfer>();
+  /** Asked for, and not begun: the message that announces it waits for the disk. */
+  private readonly held = new Map<NodeId, SnapshotTransfer>();
   private lastNumber = 0;
 
   constructor(ports: SnapshotSenderPorts, ackTimeoutMicros: number) {
     this.ports = ports;
     this.ackTimeoutMicros = ackTimeoutMicros;
+  }
+
+  /** Takes a transfer that begins with `release`, unless its session ends before. */
+  hold(transfer: SnapshotTransfer): void {
+    this.held.set(transfer.to, transfer);
+  }
+
+  /** Begins a held transfer, behind all messages of its Ready. */
+  release(transfer: SnapshotTransfer): void {
+    if (this.held.get(transfer.to) !== transfer) return;
+    this.held.delete(transfer.to);
+    this.start(transfer.to, transfer.meta);
   }
 
   /** Starts a transfer; one to the same peer that runs already is replaced. */
@@ -65,8 +79,10 @@ export class SnapshotSender {
 
   /** The session with the peer ended. */
   disconnected(peer: NodeId): void {
+    const waited = this.held.delete(peer);
     const transfer = this.transfers.get(peer);
     if (transfer !== undefined) this.end(transfer, false);
+    else if (waited) this.ports.ended(peer, false);
   }
 
   /** Gives up the transfers that have waited too long. */

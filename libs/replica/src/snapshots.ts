@@ -90,9 +90,14 @@ export class Snapshots {
     applier.bytesSinceSnapshot = 0;
   }
 
-  /** Streams a snapshot to a peer because the engine asked for it. */
-  transfer({ to, meta }: SnapshotTransfer): void {
-    this.sender.start(to, meta);
+  /** The engine asked for a snapshot to be streamed to a peer. */
+  hold(transfer: SnapshotTransfer): void {
+    this.sender.hold(transfer);
+  }
+
+  /** What announces the snapshot has left: it may follow. */
+  release(transfer: SnapshotTransfer): void {
+    this.sender.release(transfer);
   }
 
   hostFrame(from: NodeId, frame: HostFrame): void {
