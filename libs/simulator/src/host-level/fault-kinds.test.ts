@@ -63,6 +63,15 @@ describe('each kind of fault takes effect and ends', () => {
     expectHits(result, ['nodeSlow', 'clockDrifted', 'stoppedCleanly', 'operationStuck']);
   });
 
+  it('restarts in good order may overlap: a replica is asked once', () => {
+    const restart = { kind: 'rollingRestart', lastsMicros: 600_000 } as const;
+    const schedule = [0, 1, 2].map((number) => {
+      return { ...restart, number, atMicros: 1_500_000 + 20_000 * number };
+    });
+    const result = run([], { schedule, safetyMicros: 3_000_000 });
+    expect(result.probes.stoppedCleanly).toBeGreaterThan(2);
+  });
+
   it('links: swizzled, damaged frames and lengths, a replica left behind', () => {
     const kinds = ['swizzle', 'corruptFrame', 'leaveBehind'] as const;
     const result = run(kinds, { everyMicros: 2_000_000, protocol: zab as Protocol<unknown> });

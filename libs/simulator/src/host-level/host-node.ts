@@ -27,6 +27,8 @@ export const SNAPSHOT_DIRECTORY = 'data/snapshots';
 const WALL_START_MICROS = 1_700_000_000_000_000;
 /** A supervisor starts a process that stopped by itself again after about this long. */
 const RESTART_MICROS = 300_000;
+/** What has not happened yet to a new incarnation. */
+const FRESH = { diskFailed: false, logFailed: false, stopAsked: false };
 /** Errors that a healthy disk gives too: a file that is not there. */
 const ORDINARY_ERRORS = new Set(['ENOENT', 'EEXIST']);
 
@@ -43,6 +45,8 @@ interface Incarnation {
   diskFailed: boolean;
   /** A write or sync of its log failed: it must not acknowledge anything any more (S5). */
   logFailed: boolean;
+  /** It was asked to end in good order. */
+  stopAsked: boolean;
 }
 
 /**
@@ -127,18 +131,20 @@ export class HostNode<M> {
       this.world.swarm.resultsPerSessionMax,
     );
     const replica = null;
-    const fresh = { process, clock, machine, replica, diskFailed: false, logFailed: false };
+    const fresh = { process, clock, machine, replica, ...FRESH };
     this.incarnation = fresh;
     this.note('start', () => `incarnation ${this.starts}`);
     this.openLog(fresh);
     if (this.pauses > 0) process.pause();
   }
 
-  /** Asks the process to end as SIGTERM does. */
+  /** Asks the process to end as SIGTERM does; a second time changes nothing. */
   stop(): void {
-    const run = this.incarnation;
-    run?.process.enter(() => {
-      this.replica?.stop(() => {
+    const { incarnation: run, replica } = this;
+    if (run === null || replica === null || run.stopAsked) return;
+    run.stopAsked = true;
+    run.process.enter(() => {
+      replica.stop(() => {
         if (this.incarnation !== run) return;
         this.world.probes.hit('stoppedCleanly');
         this.ended('stopped');

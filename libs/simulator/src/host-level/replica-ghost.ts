@@ -112,17 +112,28 @@ export class ReplicaGhost {
     return null;
   }
 
+  /** What was durable and is not there; what was in flight at the crash may have replaced it. */
   private missing(node: NodeGhost, facts: DurableFacts): string | null {
     const { durable } = node;
     if (facts.promisedRound < durable.promisedRound) {
       return `its promise of round ${durable.promisedRound}: ${facts.promisedRound}`;
+    }
+    const { promisedRound, promisedNode, establishedRound } = facts;
+    const anew = promisedRound > durable.promisedRound || promisedNode === durable.promisedNode;
+    if (!anew && !promises(node.inFlight, promisedRound, promisedNode)) {
+      return `its promise to ${durable.promisedNode} in round ${promisedRound}: ${promisedNode}`;
+    }
+    if (establishedRound < durable.establishedRound) {
+      return `its establishing of round ${durable.establishedRound}: ${establishedRound}`;
     }
     if (facts.snapshotIndex < durable.snapshotIndex) {
       return `its snapshot ${durable.snapshotIndex}: ${facts.snapshotIndex}`;
     }
     const replacedFrom = lowestReplaced(node.inFlight);
     for (const [index, mark] of durable.entries) {
-      if (facts.holds(index, mark) || index >= replacedFrom) continue;
+      if (index >= replacedFrom || facts.snapshotIndex >= index) continue;
+      const isSame = facts.storedUnder.get(index) === durable.storedUnder.get(index);
+      if (facts.holds(index, mark) && isSame) continue;
       const found = `snapshot ${facts.snapshotIndex}, last ${facts.lastIndex}`;
       return `its durable entry ${index}; ${found}`;
     }
@@ -274,4 +285,11 @@ function lowestReplaced(batches: readonly (readonly WalRecord[])[]): number {
     if (replaces) lowest = Math.min(lowest, index);
   }
   return lowest;
+}
+
+/** True when one of the batches promises just this. */
+function promises(batches: readonly (readonly WalRecord[])[], round: number, to: number): boolean {
+  return batches.flat().some((record) => {
+    return record.kind === RecordKind.promise && record.round === round && record.node === to;
+  });
 }
