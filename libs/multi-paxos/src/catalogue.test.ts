@@ -237,8 +237,10 @@ describe('Paxos Made Simple', () => {
 
   it('MP-02: a ballot is spoken of once it is durable, so that no restart uses it again', () => {
     const proposer = new Driven(1);
+    proposer.wait(301_000);
+    const { ballot } = proposer.last('probe');
     proposer.diskStands = true;
-    proposer.prepare();
+    proposer.step(2, { kind: 'probeReply', ballot, willing: true, promised: b(4, 2) });
     expect(proposer.all('prepare')).toEqual([]);
     proposer.sync();
     expect(proposer.all('prepare')).not.toEqual([]);

@@ -88,7 +88,7 @@ const bugs: { bug: string; protocol: Protocol<never>; caught: RegExp }[] = [
         index: Math.max(0, state.index - 1) as LogIndex,
       })),
     })),
-    caught: /read: .*committed before/,
+    caught: /R14: .*committed before/,
   },
   {
     bug: 'skips an entry',

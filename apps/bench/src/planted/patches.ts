@@ -60,8 +60,10 @@ export const LOST_ACK: readonly SourcePatch[] = [
   {
     id: 'wal-acknowledges-early',
     file: 'libs/wal/src/disk-wal.ts',
-    find: `    this.file.write(at, parts, (error) => {
-      if (error !== null) return this.failDisk(error);`,
+    find: `    this.fileOperations++;
+    this.file.write(at, parts, (error) => {
+      if (this.endedBadly(error)) return;
+      if (!this.syncsGroups`,
     replace: `    const { clock } = this.state;
     const dueAt = (clock.now() + ${HELD_BACK_MICROS}) as Instant;
     this.heldBack.push({ file: this.file, at, parts: parts.map((part) => part.slice()), dueAt });
@@ -93,7 +95,9 @@ export const LOST_ACK: readonly SourcePatch[] = [
   /** What the log did before; nothing calls it. */
   protected writeAtOnce(at: number, parts: readonly Uint8Array[], group: EncodedGroup): void {
     const startedAt = this.state.clock.now();
+    this.fileOperations++;
     this.file.write(at, parts, (error) => {
-      if (error !== null) return this.failDisk(error);`,
+      if (this.endedBadly(error)) return;
+      if (!this.syncsGroups`,
   },
 ];

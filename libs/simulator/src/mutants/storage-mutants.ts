@@ -81,8 +81,8 @@ export const WAL_MUTANTS: readonly Mutant[] = [
     target: 'wal',
     bug: 'the bytes behind a cut stay on disk and may be read again later (ST-18)',
     file: `${WAL}/open-wal.ts`,
-    find: 'fillWithZeros(file, scan.endOffset, scan.dirtyEnd, (zeroError) => {',
-    replace: 'fillWithZeros(file, scan.endOffset, scan.endOffset, (zeroError) => {',
+    find: 'fillWithZeros(file, scan.zeroFrom, scan.dirtyEnd, (zeroError) => {',
+    replace: 'fillWithZeros(file, scan.zeroFrom, scan.zeroFrom, (zeroError) => {',
     script: { file: `${WAL}/recovery.test.ts`, test: 'W7-torn' },
   },
   {
