@@ -81,7 +81,7 @@ faults:
     writeFileSync(file, `${lines.join('\n')}\n`);
     const end = await runCommandLine(['check', file]);
     expect(end.exitCode).toBe(3);
-    expect(end.stdout).toMatch(/^not linearizable: 2 operations on 1 keys/);
+    expect(end.stdout).toMatch(/^not linearizable: 2 operations on 1 key /);
   });
 
   it('is 70 when the program itself fails, with no folder left', async () => {
