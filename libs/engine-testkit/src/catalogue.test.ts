@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url';
 import type { Protocol } from '@quorate/consensus';
 import { multiPaxos } from '@quorate/multi-paxos';
 import { raft } from '@quorate/raft';
-import { SimulatedCluster } from '@quorate/simulator';
+import { ALL_MUTANTS, PROBES, SimulatedCluster } from '@quorate/simulator';
 import { zab } from '@quorate/zab';
 import { describe, expect, it } from 'vitest';
 import { AWAITED_FEATURES, CATALOGUE, CATALOGUE_SERIES, catalogueMarkdown } from './catalogue.ts';
+import { CATALOGUE_PROBES } from './catalogue-probes.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const PAGE = join(ROOT, 'docs/internals/bug-catalogue.md');
@@ -83,8 +84,19 @@ describe('the catalogue of real bugs', () => {
     expect(come, 'these features exist now: write the scripts that wait for them').toEqual([]);
   });
 
+  it('knows every id that a mutant or a probe stands for, and every probe', () => {
+    const known = new Map(CATALOGUE.map((row) => [row.id, row]));
+    const named = ALL_MUTANTS.flatMap(({ bug }) => bug.match(/\b(RF|MP|ZB|KV|ST)-\d\d\b/g) ?? []);
+    expect(named.length).toBeGreaterThan(30);
+    for (const id of [...named, ...CATALOGUE_PROBES.keys()]) {
+      expect(known.get(id)?.waitsFor, id).toBeNull();
+    }
+    for (const probe of CATALOGUE_PROBES.values()) expect(PROBES).toContain(probe);
+  });
+
   it('is the page of the documentation', () => {
-    if (process.env.QUORATE_REWRITE === '1') writeFileSync(PAGE, catalogueMarkdown());
-    expect(readFileSync(PAGE, 'utf8')).toBe(catalogueMarkdown());
+    const page = catalogueMarkdown(ALL_MUTANTS);
+    if (process.env.QUORATE_REWRITE === '1') writeFileSync(PAGE, page);
+    expect(readFileSync(PAGE, 'utf8')).toBe(page);
   });
 });

@@ -1,3 +1,6 @@
+import type { Mutant } from '@quorate/simulator';
+import { CATALOGUE_PROBES } from './catalogue-probes.ts';
+
 /** What stands in a row of the catalogue. */
 export interface CatalogueRow {
   /** `RF` Raft, `MP` Multi-Paxos, `ZB` ZAB, `KV` store and clients, `ST` storage. */
@@ -220,8 +223,16 @@ function pathOf(short: string): string {
   return `libs/${library}/src/${path.join('/')}.test.ts`;
 }
 
-/** The catalogue as the page of the documentation. */
-export function catalogueMarkdown(): string {
+/** A mutant as far as the catalogue is concerned: what is wrong with it names entries. */
+type NamedMutant = Pick<Mutant, 'id' | 'bug'>;
+
+/** The mutants that put the bug of an entry back: those whose sentence names its id. */
+export function mutantsOf(id: string, mutants: readonly NamedMutant[]): string[] {
+  return mutants.filter(({ bug }) => new RegExp(`\\b${id}\\b`).test(bug)).map((one) => one.id);
+}
+
+/** The catalogue as the page of the documentation, with the mutants that there are. */
+export function catalogueMarkdown(mutants: readonly NamedMutant[]): string {
   const head = [
     '# The bug catalogue',
     '',
@@ -229,8 +240,10 @@ export function catalogueMarkdown(): string {
     'the ids stand in [catalogue.md](catalogue.md). This page is made from',
     '`libs/engine-testkit/src/catalogue.ts`; a test holds the two equal, finds each id in the',
     'title of a test of each file named, and fails when a feature has come that an entry waits',
-    'for. `QUORATE_REWRITE=1 npx vitest run libs/engine-testkit/src/catalogue.test.ts` makes it',
-    'anew.',
+    'for. A mutant puts the bug back into our sources ([what finds them](mutants.md)); a probe is',
+    'what a campaign of `quorate simulate` must reach where the situation arises.',
+    '`QUORATE_REWRITE=1 npx vitest run libs/engine-testkit/src/catalogue.test.ts` makes the',
+    'page anew.',
     '',
   ];
   const waiting = CATALOGUE.filter(({ waitsFor }) => waitsFor !== null).length;
@@ -238,9 +251,12 @@ export function catalogueMarkdown(): string {
   const counted = `${CATALOGUE.length} entries: ${played} played, ${waiting} waiting.`;
   const rows = CATALOGUE.map(({ id, title, scripts, waitsFor }) => {
     const links = scripts.map((path) => `[${shortOf(path)}](../../${path})`);
-    return `| ${id} | ${title} | ${waitsFor === null ? links.join(', ') : WAITS + waitsFor} |`;
+    const played = waitsFor === null ? links.join(', ') : WAITS + waitsFor;
+    const planted = mutantsOf(id, mutants).join(', ') || '–';
+    return `| ${id} | ${title} | ${played} | ${planted} | ${CATALOGUE_PROBES.get(id) ?? '–'} |`;
   });
-  const table = ['| Id | What went wrong | Status |', '|---|---|---|', ...rows];
+  const titles = '| Id | What went wrong | Script, or what it waits for | Mutant | Probe |';
+  const table = [titles, '|---|---|---|---|---|', ...rows];
   return [...head, counted, '', ...table, ''].join('\n');
 }
 
