@@ -1,6 +1,7 @@
 import {
   type Disk,
   type DiskFile,
+  instant,
   type LogIndex,
   RecordKind,
   type Round,
@@ -86,6 +87,25 @@ describe('a failing disk', () => {
       harness.disk.onEffect = null;
       expect(indexes(harness.open())[0], `seed ${seed}`).toBe(1);
     }
+  });
+
+  it('SIM-11 nothing is acknowledged behind a failed sync of the segment that is made ready', () => {
+    const harness = new WalHarness('made ready', { writeThrough: true });
+    Object.assign(harness.disk.delays, { writeMicros: 50, syncMicros: 0 });
+    let failed = false;
+    harness.disk.onEffect = (_number, operation, path) => {
+      if (operation === 'sync' && path.includes('segment-00002')) failed = true;
+    };
+    harness.disk.inject({ operation: 'sync', path: 'segment-00002', effect: 'error' });
+    const { wal } = harness.open();
+    const acknowledged: boolean[] = [];
+    // The write ends after the sync has failed, and before the unfinished file is gone.
+    harness.clock.schedule(instant(harness.clock.now() + 20), () => {
+      wal.append([acceptRecord(1)], true, () => acknowledged.push(failed));
+    });
+    harness.settle();
+    expect(failed).toBe(true);
+    expect(acknowledged).not.toContain(true);
   });
 
   it('SIM-02 a process that ends as soon as it is told leaves its mark all the same', () => {
