@@ -89,7 +89,7 @@ describe('a failing disk', () => {
     }
   });
 
-  it('SIM-11 nothing is acknowledged behind a failed sync of the segment that is made ready', () => {
+  it('SIM-11 nothing is acknowledged behind a failed sync of the next segment', () => {
     const harness = new WalHarness('made ready', { writeThrough: true });
     Object.assign(harness.disk.delays, { writeMicros: 50, syncMicros: 0 });
     let failed = false;

@@ -143,7 +143,12 @@ export class SegmentSupply {
     const path = this.path(segmentName(number));
     const giveUp = (cause: DiskError, file: DiskFile): void => {
       // A file that ran out of space must not keep what little there is.
-      file.close(() => disk.remove(path, () => done(cause, null)));
+      if (isFull(cause)) file.close(() => disk.remove(path, () => done(cause, null)));
+      else {
+        // Anything else is fatal, and nothing is acknowledged behind it (S5): it is told at once.
+        done(cause, null);
+        file.close(() => {});
+      }
     };
     disk.open(path, { mode: 'create', writeThrough: false }, (error, file) => {
       if (error !== null) return done(error, null);
