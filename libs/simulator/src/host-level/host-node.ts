@@ -354,9 +354,7 @@ export class HostNode<M> {
       return;
     }
     if (refused && this.damaged !== null) {
-      this.world.probes.hit(this.damaged === 'bitFlip' ? 'bitFlipRefused' : 'zeroedSectorRefused');
-      this.refusedFor = code;
-      this.note('refused', () => `${code}: ${message}`);
+      this.refuse(code, message);
       this.ended('stopped');
       this.disk.kill();
       return;
@@ -380,7 +378,20 @@ export class HostNode<M> {
     this.disk.kill();
   }
 
+  /** A damaged disk refuses to be used; the machine stays down until its disk is restored. */
+  private refuse(code: string, message: string): void {
+    this.world.probes.hit(this.damaged === 'bitFlip' ? 'bitFlipRefused' : 'zeroedSectorRefused');
+    this.refusedFor = code;
+    this.note('refused', () => `${code}: ${message}`);
+  }
+
   private stoppedByItself(run: Incarnation, code: string, message: string): void {
+    // Bits may rot in a snapshot between its installation and the reading of it.
+    if (this.damaged !== null && code === 'SNAPSHOT_ERR_CORRUPT') {
+      this.refuse(code, message);
+      this.supervise(code, false);
+      return;
+    }
     if (!run.diskFailed) {
       this.world.fail('fatal', `node ${this.id} stopped by itself: ${code}: ${message}`);
     }
@@ -389,14 +400,14 @@ export class HostNode<M> {
   }
 
   /** Ends the process in a later event, as its exit does, and starts another one soon. */
-  private supervise(why: string): void {
+  private supervise(why: string, again = true): void {
     const run = this.incarnation;
     this.note('stops', () => why);
     this.world.queue.after(0, () => {
       if (this.incarnation !== run || run === null) return;
       this.ended('stopped');
       this.disk.kill();
-      this.world.queue.after(RESTART_MICROS, () => this.start());
+      if (again) this.world.queue.after(RESTART_MICROS, () => this.start());
     });
   }
 
