@@ -349,20 +349,17 @@ export class HostNode<M> {
 
   private startFailed(run: Incarnation, code: string, message: string): void {
     const refused = code.endsWith('_CORRUPT');
-    if (this.suspect && !run.diskFailed) {
-      this.retire('lossRefused', `${code}: ${message}`);
-      return;
-    }
-    if (refused && this.damaged !== null) {
+    if (this.suspect && !run.diskFailed) this.retire('lossRefused', `${code}: ${message}`);
+    else if (refused && this.damaged !== null) {
       this.refuse(code, message);
       this.ended('stopped');
       this.disk.kill();
-      return;
+    } else {
+      if (refused || !run.diskFailed) {
+        this.world.fail('S2', `node ${this.id} cannot start: ${code}: ${message}`);
+      }
+      this.supervise(`${code}: ${message}`);
     }
-    if (refused || !run.diskFailed) {
-      this.world.fail('S2', `node ${this.id} cannot start: ${code}: ${message}`);
-    }
-    this.supervise(`${code}: ${message}`);
   }
 
   /**
