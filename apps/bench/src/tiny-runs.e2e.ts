@@ -9,7 +9,7 @@ import {
   runCommandLine,
   temporaryFolder,
 } from './trials/quorate-command.ts';
-import { recompute } from './trials/recompute.ts';
+import { p99Bounds, recompute } from './trials/recompute.ts';
 
 // Every scenario of `benchmarks/`, and every way to run a cluster, as small as it can be: so that
 // none of them rots. The figures mean nothing at this size; that they can be recomputed does.
@@ -117,10 +117,13 @@ describe.each(TINY)('$scenario $flags', ({ scenario, flags, labels }) => {
         expect(again.unavailableMs[faultId]).toBeCloseTo(unavailableMs, 2);
       }
       for (const [kind, latency] of Object.entries(protocol.latencyMs)) {
-        // Histograms keep three digits; a rank more or less is within one percent of them.
-        const share = (again.p99Ms[kind] ?? 0) / latency.p99;
-        expect(share, `${protocol.name} ${kind} p99 ${latency.p99}`).toBeGreaterThan(0.98);
-        expect(share, `${protocol.name} ${kind} p99 ${latency.p99}`).toBeLessThan(1.02);
+        const latencies = again.latenciesMs[kind] ?? [];
+        const isSampled = protocol.verdicts.linearizableReason?.includes('complete histories of');
+        if (isSampled) expect(latencies.length).toBeLessThan(latency.count);
+        else expect(latencies).toHaveLength(latency.count);
+        const { lowest, highest } = p99Bounds(latencies, latency.count);
+        expect(latency.p99, `${protocol.name} ${kind}`).toBeGreaterThanOrEqual(lowest);
+        expect(latency.p99, `${protocol.name} ${kind}`).toBeLessThanOrEqual(highest);
       }
     }
   });

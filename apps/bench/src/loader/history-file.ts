@@ -18,9 +18,9 @@ const TYPES: Readonly<Record<number, string>> = { [OK]: 'ok', [FAIL]: 'fail', [I
 /**
  * Writes the log as a history in Jepsen's words, gzipped, keeping only keys that `keeps`. Times are
  * nanoseconds since `originMicros`. An invocation also carries the phase that it belongs to and its
- * intended start, so that every published percentile can be recomputed from this file alone.
- * Returns
- * the number of operations written.
+ * intended start, so that the published percentiles can be recomputed from this file alone: exactly
+ * where it keeps every key, else within what a sample can tell. Returns the number of operations
+ * written.
  */
 export async function writeHistory(
   log: OperationLog,

@@ -91,7 +91,7 @@ export function readOperations(file: string): Operation[] {
 function coverage({ loader }: BlockResult): string | null {
   if (loader.sampleEvery === 1) return null;
   return (
-    `complete histories of every ${loader.sampleEvery}th key (${loader.historyOperations} of ` +
+    `complete histories of one key in ${loader.sampleEvery} (${loader.historyOperations} of ` +
     `${loader.operations} operations); the last acknowledged revision of the others was read back`
   );
 }

@@ -21,7 +21,8 @@ interface Seen {
 /** What the history files of a protocol say by themselves. */
 export interface Recomputed {
   readonly ackedLost: number;
-  readonly p99Ms: Readonly<Record<string, number>>;
+  /** By kind of operation, the measured latencies in milliseconds, the lowest first. */
+  readonly latenciesMs: Readonly<Record<string, readonly number[]>>;
   readonly unavailableMs: Readonly<Record<string, number>>;
 }
 
@@ -51,17 +52,45 @@ export function recompute(folder: string, run: Run, protocol: RunProtocol): Reco
   }
   return {
     ackedLost: histories.reduce((sum, { seen }) => sum + lostWrites(seen), 0),
-    p99Ms: Object.fromEntries(
-      ['write', 'read', 'cas', 'delete'].flatMap((kind) => {
+    latenciesMs: Object.fromEntries(
+      ['write', 'read', 'cas', 'delete'].map((kind) => {
         const latencies = measured
           .filter(({ f, outcome }) => f === kind && outcome === 'ok')
           .map(({ ended, intended }) => ((ended ?? 0) - intended) / 1e6)
           .sort((a, b) => a - b);
-        const place = Math.ceil(latencies.length * 0.99) - 1;
-        return latencies.length === 0 ? [] : [[kind, latencies[place] ?? 0]];
+        return [kind, latencies];
       }),
     ),
     unavailableMs,
+  };
+}
+
+/** Histograms keep three digits, so a value and its bucket differ by a thousandth at most. */
+const BUCKET = 0.001;
+/** They count in whole microseconds, a history in nanoseconds. */
+const MICROSECOND_MS = 0.001;
+/** How many standard deviations a sample may lie from what it was drawn from. */
+const SIGMAS = 6;
+
+/**
+ * Between which latencies the 99th percentile of all `population` operations must lie, given those
+ * of them that a history holds. A complete history leaves one rank to either side, for the rounding
+ * of ranks. A history of one key in n is a sample: the number of its latencies below the percentile
+ * spreads binomially, and the ranks follow from that.
+ */
+export function p99Bounds(
+  latencies: readonly number[],
+  population: number,
+): { readonly lowest: number; readonly highest: number } {
+  const size = latencies.length;
+  const isSample = size < population;
+  const slack = 1 + (isSample ? Math.ceil(SIGMAS * Math.sqrt(size * 0.99 * 0.01)) : 0);
+  const rank = Math.ceil(size * 0.99) - 1;
+  const at = (place: number) => latencies[Math.min(Math.max(place, 0), size - 1)] ?? NaN;
+  const isBeyond = isSample && rank + slack >= size;
+  return {
+    lowest: at(rank - slack) * (1 - BUCKET) - MICROSECOND_MS,
+    highest: isBeyond ? Infinity : at(rank + slack) * (1 + BUCKET) + MICROSECOND_MS,
   };
 }
 
