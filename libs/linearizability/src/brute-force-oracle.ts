@@ -62,6 +62,37 @@ export function operationsByTrial(events: readonly HistoryEvent[]): Operation[] 
   });
 }
 
+/**
+ * Tells of the operations of a failing `part` whether the `whole` shows them as well. Two things
+ * may be missing: the end of what was open where the history was cut off; and, from all lists that
+ * reads saw, a value whose appends are not in the part. Of a list that lost everything `initial` is
+ * left.
+ */
+export function showsPartOf(
+  whole: readonly Operation[],
+  part: readonly Operation[],
+  initial: JsonValue = null,
+): (operation: Operation) => boolean {
+  const appendedIn = (operations: readonly Operation[]) =>
+    operations.filter(({ f }) => f === 'append').map(({ value }) => canonical(value));
+  const isSeen = (text: string) =>
+    part.some(({ f, value }) => {
+      return f === 'read' && Array.isArray(value) && value.some((one) => canonical(one) === text);
+    });
+  const held = appendedIn(part);
+  const gone = appendedIn(whole).filter((text) => !held.includes(text) && !isSeen(text));
+  return ({ invokeIndex, f, value }) => {
+    const original = whole.find((other) => other.invokeIndex === invokeIndex);
+    if (original === undefined || original.f !== f) return false;
+    const shown = canonical(value);
+    if (shown === canonical(original.value)) return true;
+    if (f !== 'read' || value === undefined) return f === 'read';
+    if (!Array.isArray(original.value)) return false;
+    const rest = original.value.filter((one) => !gone.includes(canonical(one)));
+    return shown === canonical(rest.length === 0 ? initial : rest);
+  };
+}
+
 /** The state after an operation on a plain value; undefined when it cannot take effect there. */
 export function stepOf(state: JsonValue, { f, value }: Operation): JsonValue | undefined {
   const argument = value ?? null;
@@ -78,9 +109,14 @@ export function stepOf(state: JsonValue, { f, value }: Operation): JsonValue | u
   return shows(state, expected) ? replacement : undefined;
 }
 
-/** A list of texts may be seen joined. Values of tests have no objects, so JSON compares them. */
+/** Values of tests hold no objects, so that equal ones have equal texts. */
+function canonical(value: JsonValue | undefined): string {
+  return JSON.stringify(value ?? null);
+}
+
+/** A list of texts may be seen joined. */
 function shows(state: JsonValue, seen: JsonValue): boolean {
-  if (JSON.stringify(state) === JSON.stringify(seen)) return true;
+  if (canonical(state) === canonical(seen)) return true;
   const isTexts = Array.isArray(state) && state.every((part) => typeof part === 'string');
   return isTexts && state.join('') === seen;
 }

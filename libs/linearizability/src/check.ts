@@ -22,7 +22,10 @@ export interface CheckOptions {
 /** A key whose operations no order explains. */
 export interface Violation {
   readonly key: string;
-  /** The smallest failing part that was found, in order of invocation. It fails by itself. */
+  /**
+   * The smallest failing part that was found, in order of invocation. It fails by itself. Lists
+   * that only grow are shown without the values whose appends have no part in the failure.
+   */
   readonly operations: readonly Operation[];
   /** What is wrong with it, in one line. */
   readonly explanation: string;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { linearizableByTrial, operationsByTrial } from './brute-force-oracle.ts';
+import { linearizableByTrial, operationsByTrial, showsPartOf } from './brute-force-oracle.ts';
 import { checkLinearizability } from './check.ts';
 import type { HistoryEvent } from './event.ts';
 import { formatHistory, parseHistory } from './ndjson.ts';
@@ -83,6 +83,8 @@ describe.each(FAMILIES)('histories of $name', (family) => {
           expect(verdict).toBe(isGood ? 'linearizable' : 'notLinearizable');
           for (const part of violations) {
             expect(linearizableByTrial(part.operations, initial)).toBe(false);
+            const shows = showsPartOf(operations, part.operations, initial);
+            expect(part.operations.filter((one) => !shows(one))).toEqual([]);
           }
         },
       ),
