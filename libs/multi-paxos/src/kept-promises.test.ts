@@ -13,6 +13,7 @@ import { createRandom, required } from '@quorate/foundation';
 import { describe, expect, it } from 'vitest';
 import { Acceptor } from './acceptor.ts';
 import { type Ballot, NO_BALLOT } from './ballot.ts';
+import { CatchUp } from './catch-up.ts';
 import { Context } from './context.ts';
 import { Learner } from './learner.ts';
 import type { PromiseChunk } from './messages.ts';
@@ -155,5 +156,24 @@ describe('Multi-Paxos: promises that are kept', () => {
       { ticket: 8, index: 4 },
     ]);
     expect(reads.retryAt).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('SIM-12: a replica that knows no more is not asked again while another is ahead', () => {
+    const context = contextOf();
+    const catchUp = new CatchUp(context, new Learner(context, 0, 0));
+    const asked: number[] = [];
+    const waits = (): void => {
+      context.now = instant(catchUp.deadline);
+      catchUp.tick();
+      for (const { to } of context.outbox.take([]).messages) asked.push(...to);
+    };
+    catchUp.notice(nodeId(2), 10);
+    waits();
+    waits(); // Nobody answered within an election timeout: the next replica is asked.
+    const nothing = { kind: 'catchUpReply', firstSlot: 1, chosenPrefix: 0, chosen: [] } as const;
+    expect(catchUp.onReply(nodeId(3), nothing)).toBe(null);
+    catchUp.notice(nodeId(2), 10); // The leader's heartbeat goes on saying so.
+    waits();
+    expect(asked).toEqual([2, 3, 2]);
   });
 });
