@@ -48,7 +48,7 @@ export class CatchUp {
     this.ask();
   }
 
-  /** Asks when it is time; an unanswered question goes to the next replica. */
+  /** Asks when it is time; an unanswered question, or an empty answer, goes to the next replica. */
   tick(): void {
     if (this.deadline > this.context.now) return;
     this.deadline = NEVER;
@@ -88,8 +88,13 @@ export class CatchUp {
     this.asked = false;
     this.deadline = NEVER;
     if (this.learner.chosenPrefix >= this.target) return null;
-    if (this.learner.chosenPrefix > before) this.ask();
-    else this.wait(this.context.config.heartbeatMicros / 2);
+    if (this.learner.chosenPrefix > before) {
+      this.ask();
+      return null;
+    }
+    // It knows no more than this replica, however healthy it is: somebody else is ahead (SIM-12).
+    if (message.chosenPrefix <= before) this.source = this.another();
+    this.wait(this.context.config.heartbeatMicros / 2);
     return null;
   }
 

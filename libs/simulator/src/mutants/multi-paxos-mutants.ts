@@ -185,4 +185,13 @@ export const MULTI_PAXOS_MUTANTS: readonly Mutant[] = [
     replace: '    if (chunk.accepted.length >= 0) {',
     script: { file: CATALOGUE, test: 'chunked promise' },
   },
+  {
+    id: 'mp-asks-the-ignorant-again',
+    target: 'multi-paxos',
+    bug: 'a replica that knows no more is asked for missed slots again and again (SIM-12)',
+    file: `${SOURCE}/catch-up.ts`,
+    find: '    if (message.chosenPrefix <= before) this.source = this.another();\n',
+    replace: '',
+    script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'SIM-12' },
+  },
 ];
