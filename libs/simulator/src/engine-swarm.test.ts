@@ -24,7 +24,8 @@ describe('what a seed draws for a cluster of engines', () => {
       seen.add(`nodes ${nodes}`).add(`entries ${config.limits?.appendEntriesMax}`);
       seen.add(`preVote ${config.variants?.preVote}`);
       expect(config.variants).not.toHaveProperty('rule');
-      expect(network).toMatchObject({ duplication: 0, reordering: 0, replayMaxMicros: 0 });
+      const never = { duplication: 0, reordering: 0, replayMaxMicros: 0, replaysAtElection: 0 };
+      expect(network).toMatchObject(never);
     }
     for (const text of ['nodes 1', 'nodes 5', 'entries 1', 'entries 256', 'preVote false']) {
       expect(seen).toContain(text);

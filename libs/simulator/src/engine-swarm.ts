@@ -59,6 +59,7 @@ export function drawEngineSwarm(
       duplication: lossy ? of('duplication', [0.02, 0.2]) : 0,
       reordering: lossy ? of('reordering', [0, 0.2]) : 0,
       replayMaxMicros: lossy ? of('replay', [0, 100_000, 1_500_000]) : 0,
+      replaysAtElection: lossy ? of('replaysAtElection', [0, 8, 64]) : 0,
       sessionTimeoutMicros: of('sessionTimeout', [50_000, 500_000, 2_500_000]),
     },
     config: {

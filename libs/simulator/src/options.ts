@@ -39,6 +39,11 @@ export interface NetworkOptions extends LinkSettings {
    * crashes and elections. Never on FIFO channels.
    */
   readonly replayMaxMicros: number;
+  /**
+   * How many of the messages that a node has got or missed arrive there again when it is elected,
+   * which is when answers to its former rounds do the most harm. Never on FIFO channels.
+   */
+  readonly replaysAtElection: number;
   /** A session whose link is cut ends after a time drawn from [0, this], unless it mends first. */
   readonly sessionTimeoutMicros: number;
   /** From the end of a session to the next attempt to open one. */
@@ -115,6 +120,7 @@ export const DEFAULT_NETWORK: NetworkOptions = {
   reordering: 0,
   channels: 'fifo',
   replayMaxMicros: 0,
+  replaysAtElection: 0,
   sessionTimeoutMicros: 500_000,
   redialMicros: 20_000,
   useCodec: true,

@@ -221,6 +221,7 @@ export class ClusterCore<M> {
         for (const event of ready.events) {
           this.note(host.id, `${event.kind} ${event.node} ${event.detail}`);
           this.events.push({ from: host.id, event });
+          if (event.kind === 'elected' && event.node === host.id) this.network.elected(host.id);
         }
         if (this.events.length > ENGINE_EVENTS_MAX) this.events.splice(0, ENGINE_EVENTS_MAX / 2);
       },

@@ -50,6 +50,25 @@ describe('MessageNetwork', () => {
     expect(heard).toEqual(['1-2', '2-1', '1+2', '2+1']);
   });
 
+  it('brings a node that is elected some of its old messages again, never in sessions', () => {
+    const { network, heard, run, a, b } = world({ channels: 'lossy', replaysAtElection: 8 });
+    network.elected(b);
+    for (const i of numbers(1_000)) network.send(a, b, i);
+    run(100_000);
+    heard.length = 0;
+    network.elected(b);
+    network.elected(a);
+    run(100_000);
+    expect(heard).toHaveLength(8);
+    for (const message of heard) expect(Number(message)).toBeGreaterThanOrEqual(1_000 - 256);
+    const sessions = world({ replaysAtElection: 8 });
+    sessions.network.send(a, b, 1);
+    sessions.run(10_000);
+    sessions.network.elected(b);
+    sessions.run(10_000);
+    expect(sessions.heard.filter((one) => one === 1)).toHaveLength(1);
+  });
+
   it('holds what a short cut stops; a long cut ends the session and drops it', () => {
     const { network, links, heard, run, a, b } = world({ sessionTimeoutMicros: 1_000_000 });
     heard.length = 0;

@@ -1,5 +1,5 @@
 import type { NodeId, SnapshotTransfer } from '@quorate/consensus';
-import type { Random } from '@quorate/foundation';
+import { type Random, required } from '@quorate/foundation';
 import type { EventQueue } from '../event-queue.ts';
 import type { LinkMatrix } from '../link-matrix.ts';
 import type { NetworkOptions } from '../options.ts';
@@ -17,6 +17,13 @@ const TRANSFER_MIN_MICROS = 1_000;
 const TRANSFER_MAX_MICROS = 20_000;
 /** How much later than its own delay a reordered message may come. */
 const REORDER_FACTOR = 10;
+/** Messages remembered for each receiver: about what it gets in the time between two elections. */
+const REMEMBERED_MAX = 256;
+
+interface Remembered<M> {
+  readonly messages: { readonly from: NodeId; readonly message: M }[];
+  next: number;
+}
 
 /**
  * Carries messages between replicas over a link matrix, in FIFO sessions or each for itself. A cut
@@ -33,6 +40,9 @@ export class MessageNetwork<M> {
   private readonly receiver: MessageReceiver<M>;
   private readonly held = new Map<string, { session: number; deliver: () => void }[]>();
   private readonly floors = new Map<string, number>();
+  /** By receiver, what was last sent to it one by one; the oldest is overwritten first. */
+  private readonly remembered = new Map<NodeId, Remembered<M>>();
+  private readonly replays: Random;
 
   constructor(
     world: { queue: EventQueue; links: LinkMatrix; random: Random; options: NetworkOptions },
@@ -41,6 +51,7 @@ export class MessageNetwork<M> {
     this.queue = world.queue;
     this.links = world.links;
     this.random = world.random;
+    this.replays = world.random.split('replays');
     this.options = world.options;
     this.receiver = receiver;
     this.sessions = new SessionTable(world, receiver);
@@ -51,7 +62,24 @@ export class MessageNetwork<M> {
   send(from: NodeId, to: NodeId, message: M): void {
     this.sentBy.set(from, (this.sentBy.get(from) ?? 0) + 1);
     if (this.options.channels === 'fifo') this.sendInSession(from, to, message);
-    else this.sendAlone(from, to, message);
+    else {
+      this.remember(from, to, message);
+      this.sendAlone(from, to, message);
+    }
+  }
+
+  /** A node won an election: some of the messages that were sent to it come once more. */
+  elected(to: NodeId): void {
+    const messages = this.remembered.get(to)?.messages ?? [];
+    const count = messages.length === 0 ? 0 : this.options.replaysAtElection;
+    for (let i = 0; i < count; i++) {
+      const place = this.replays.below(messages.length);
+      const { from, message } = required(messages[place], 'a place in the list');
+      const { delayMaxMicros } = this.links.settings(from, to);
+      this.queue.after(this.replays.below(2 * delayMaxMicros), () => {
+        if (!this.links.isCut(from, to)) this.receiver.message(from, to, message);
+      });
+    }
   }
 
   /** A snapshot's stream starts behind the messages sent so far; `sent` hears how it ended. */
@@ -114,6 +142,17 @@ export class MessageNetwork<M> {
       }
       this.queue.schedule(at, () => this.receiver.message(from, to, message));
     }
+  }
+
+  private remember(from: NodeId, to: NodeId, message: M): void {
+    if (this.options.replaysAtElection === 0) return;
+    let memory = this.remembered.get(to);
+    if (memory === undefined) {
+      memory = { messages: [], next: 0 };
+      this.remembered.set(to, memory);
+    }
+    memory.messages[memory.next] = { from, message };
+    memory.next = (memory.next + 1) % REMEMBERED_MAX;
   }
 
   private hold(from: NodeId, to: NodeId, session: number, deliver: () => void): void {
