@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { exitCodeOfFlags } from '../nx-program.ts';
 import { ALL_MUTANTS } from './all-mutants.ts';
 import { currentCommit } from './changed-since.ts';
 import {
@@ -22,17 +23,13 @@ const GREEN_SEEDS = 30;
 const GREEN_BUDGET_MS = 120_000;
 const NOT_SEARCHED: SearchOutcome = { seed: null, seedsTried: 0, detail: '' };
 
-/** What the command ends with for options that mean nothing. */
-const EXIT_USAGE = 64;
-
 /** `nx run simulator:mutants`: the exit code is 0 when no mutant judged survived its script. */
 export async function mutantsMain(workspace: string, argv: readonly string[]): Promise<number> {
   let settings: MutantsSettings;
   try {
     settings = readSettings(workspace, argv);
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
-    return EXIT_USAGE;
+    return exitCodeOfFlags(error);
   }
   return settings.mutants.length === 0 ? 0 : judgeMutants(workspace, settings);
 }

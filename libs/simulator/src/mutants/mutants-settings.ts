@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { nxProgram, wholeNumber } from '../nx-program.ts';
 import { ALL_MUTANTS } from './all-mutants.ts';
 import { changedPaths, concernedBy } from './changed-since.ts';
 import type { Mutant } from './mutant.ts';
@@ -32,52 +33,108 @@ export interface MutantsSettings {
   readonly fresh: boolean;
 }
 
-/** Reads the command's options; throws `RangeError` for a value that means nothing. */
+const EXAMPLES = `
+Examples:
+  npx nx run simulator:mutants -- --jobs 2
+  npx nx run simulator:mutants -- --only zab-joins-older-epoch --seeds 20000 --out /tmp/one.json
+  npx nx run simulator:mutants -- --target wal --stages green,script
+  npx nx run simulator:mutants -- --changed-since HEAD~1 --stages green,script
+
+Each mutant is one bug, planted in a temporary copy. Verdicts that still hold for the sources as
+they stand are kept, so an interrupted command goes on where it was.
+Exit codes: 0 no mutant judged survived its script · 1 one did, or the suite fails without any ·
+64 bad flags.`;
+
+interface Flags {
+  readonly only?: string[];
+  readonly target?: string[];
+  readonly changedSince?: string;
+  readonly seeds: number;
+  readonly states: number;
+  readonly budget: number;
+  readonly mutantBudget: number;
+  readonly jobs: number;
+  readonly stages: ReadonlySet<Stage>;
+  readonly out?: string;
+  readonly fresh: boolean;
+}
+
+/**
+ * Reads the command's options; throws commander's error, said already, or `RangeError` for a value
+ * that means nothing.
+ */
 export function readSettings(workspace: string, argv: readonly string[]): MutantsSettings {
-  const { values } = parseArgs({
-    args: argv.filter((arg) => arg !== '--'),
-    options: {
-      only: { type: 'string' },
-      target: { type: 'string' },
-      'changed-since': { type: 'string' },
-      seeds: { type: 'string' },
-      states: { type: 'string' },
-      budget: { type: 'string' },
-      'mutant-budget': { type: 'string' },
-      jobs: { type: 'string' },
-      stages: { type: 'string' },
-      out: { type: 'string' },
-      fresh: { type: 'boolean' },
-    },
-  });
-  const revision = values['changed-since'];
-  const chosen = chooseMutants(values.only?.split(','), values.target?.split(','));
-  const path = values.out ?? (revision === undefined ? RESULTS_PATH : null);
+  const flags = program()
+    .parse(
+      argv.filter((arg) => arg !== '--'),
+      { from: 'user' },
+    )
+    .opts<Flags>();
+  const { changedSince: revision } = flags;
+  const chosen = chooseMutants(flags.only, flags.target);
+  const path = flags.out ?? (revision === undefined ? RESULTS_PATH : null);
   return {
     workspace,
     mutants: revision === undefined ? chosen : changedMutants(workspace, revision, chosen),
-    stages: readStages(values.stages),
-    seedsMax: Number(values.seeds ?? SEEDS_MAX),
-    statesMax: Number(values.states ?? STATES_MAX),
-    jobs: Math.min(JOBS_MAX, Math.max(1, Number(values.jobs ?? 1))),
-    endsAtMs: Date.now() + readMilliseconds('--budget', values.budget ?? '600m'),
-    mutantBudgetMs: readMilliseconds('--mutant-budget', values['mutant-budget'] ?? '60m'),
+    stages: flags.stages,
+    seedsMax: flags.seeds,
+    statesMax: flags.states,
+    jobs: Math.min(JOBS_MAX, flags.jobs),
+    endsAtMs: Date.now() + flags.budget,
+    mutantBudgetMs: flags.mutantBudget,
     path: path === null ? null : resolve(workspace, path),
-    fresh: values.fresh ?? false,
+    fresh: flags.fresh,
   };
+}
+
+function program(): Command {
+  const list = (text: string): string[] => text.split(',');
+  const time = (flag: string, what: string, usual: string): Option => {
+    return new Option(flag, what)
+      .argParser(readMilliseconds)
+      .default(readMilliseconds(usual), usual);
+  };
+  const stages = STAGES.join(',');
+  return nxProgram('simulator:mutants', 'Plants bugs one by one and says what finds them.')
+    .option('--only <ids>', 'these mutants alone', list)
+    .option('--target <names>', 'mutants of these parts alone, like raft,wal', list)
+    .option('--changed-since <revision>', 'those alone that what changed since concerns')
+    .addOption(
+      new Option('--stages <names>', 'what is done')
+        .argParser(readStages)
+        .default(readStages(stages), stages),
+    )
+    .option('--seeds <n>', 'random runs for each mutant', wholeNumber, SEEDS_MAX)
+    .option('--states <n>', 'distinct states for each engine mutant', wholeNumber, STATES_MAX)
+    .option('--jobs <n>', `mutants side by side, at most ${JOBS_MAX}`, wholeNumber, 1)
+    .addOption(time('--budget <time>', 'begin no mutant after this', '600m'))
+    .addOption(time('--mutant-budget <time>', 'the longest search for one mutant', '60m'))
+    .option('--out <file>', `where results stand (${RESULTS_PATH})`)
+    .option('--fresh', 'judge all anew', false)
+    .addHelpText('after', EXAMPLES);
 }
 
 function chooseMutants(only?: readonly string[], targets?: readonly string[]): readonly Mutant[] {
   for (const id of only ?? []) {
     if (!ALL_MUTANTS.some((mutant) => mutant.id === id)) {
-      throw new RangeError(`no mutant is called ${id}`);
+      throw new RangeError(`no mutant is called ${id}; allowed are ${allIds()}`);
     }
   }
   const chosen = ALL_MUTANTS.filter(({ id, target }) => {
     return (only?.includes(id) ?? true) && (targets?.includes(target) ?? true);
   });
-  if (chosen.length === 0) throw new RangeError(`no mutant has the target ${targets?.join()}`);
+  if (chosen.length === 0) {
+    throw new RangeError(`no mutant has the target ${targets?.join()}; known: ${allTargets()}`);
+  }
   return chosen;
+}
+
+function allIds(): string {
+  return ALL_MUTANTS.map(({ id }) => id).join(', ');
+}
+
+function allTargets(): string {
+  return [...new Set(ALL_MUTANTS.map(({ target }) => target))].join(', ');
 }
 
 function changedMutants(
@@ -98,17 +155,17 @@ function changedMutants(
   return concerned;
 }
 
-function readStages(text: string | undefined): ReadonlySet<Stage> {
-  const names = text?.split(',') ?? STAGES;
+function readStages(text: string): ReadonlySet<Stage> {
+  const names = text.split(',');
   const known = STAGES.filter((stage) => names.includes(stage));
   if (known.length !== names.length) {
-    throw new RangeError(`--stages "${text}" names others than ${STAGES.join(', ')}`);
+    throw new InvalidArgumentError(`Allowed are ${STAGES.join(', ')}.`);
   }
   return new Set(known);
 }
 
-function readMilliseconds(option: string, text: string): number {
+function readMilliseconds(text: string): number {
   const found = /^(\d+)(s|m)$/.exec(text);
-  if (found === null) throw new RangeError(`${option} "${text}" is not like 90s or 10m`);
+  if (found === null) throw new InvalidArgumentError('It must be like 90s or 10m.');
   return Number(found[1]) * (found[2] === 'm' ? 60_000 : 1_000);
 }
