@@ -328,6 +328,27 @@ describe('the rules of Multi-Paxos', () => {
     for (const id of [1, 2, 3]) s.restart(id);
   });
 
+  it('let pass who was elected before it heard of a trim mark in the same turn', () => {
+    const s = begun();
+    const asks = prepare(2, 3);
+    s.turn(2, { records: [snapshot(1)] });
+    s.turn(3, {
+      records: [promise(2, 3)],
+      saysAfter: [
+        [1, asks],
+        [2, asks],
+      ],
+      events: [['candidacy', 2]],
+    });
+    const held = promises(2, 3, { throughSlot: 1, accepted: [accept(1, 1, 1)] });
+    const trimmed = promises(2, 3, { trimMark: 1, throughSlot: 1 });
+    s.turn(1, { records: [promise(2, 3)], saysAfter: [[3, held]] });
+    s.turn(2, { records: [promise(2, 3)], saysAfter: [[3, trimmed]] });
+    s.hears(3, 1, held);
+    s.hears(3, 2, trimmed);
+    s.turn(3, { events: [['elected', 2]], records: [accept(2, 3, 1)] });
+  });
+
   for (const [id, what, story] of BAD) {
     it(`${id}: notice a replica that ${what}`, () => {
       expect(brokenBy(story)).toBe(id);

@@ -141,7 +141,8 @@ export class PaxosRules extends RuleSet<PaxosMessage, PaxosNode> {
       const report = { ballot: { round, node: owner }, mark: this.markOf(record), chosen };
       phase1.merge(record.index, report, won);
     }
-    phase1.trimMark = Math.max(phase1.trimMark, chunk.trimMark);
+    // As with values: a quorum without this acceptor may have been enough within the same turn.
+    if (!won) phase1.trimMark = Math.max(phase1.trimMark, chunk.trimMark);
     if (chunk.last) {
       phase1.asked.delete(member.id);
       phase1.promised |= member.bit;
