@@ -6,7 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 
 const WORKSPACE = fileURLToPath(new URL('../../..', import.meta.url));
 const QUORATE = fileURLToPath(new URL('./quorate.mjs', import.meta.url));
@@ -17,15 +17,16 @@ const SEEDS_BUDGET = '10m';
 const TWICE_SEEDS = '1..10';
 const MUTANTS_BUDGET = '3m';
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((arg) => arg !== '--'),
-  options: {
-    out: { type: 'string' },
-    seeds: { type: 'string', default: SEEDS },
-    'twice-seeds': { type: 'string', default: TWICE_SEEDS },
-    'changed-since': { type: 'string', default: process.env.QUORATE_CHANGED_SINCE },
-  },
-});
+const program = new Command('npx nx run bench:simulation-slice --')
+  .description('What every change goes through after the tests: seeds, determinism, its mutants.')
+  .option('--seeds <range>', 'standard seeds of each engine', SEEDS)
+  .option('--twice-seeds <range>', 'seeds that run twice, in two processes', TWICE_SEEDS)
+  .option('--changed-since <revision>', 'what the change is compared with (where it left main)')
+  .option('--out <file>', 'write how many checks passed and failed, as JSON')
+  .addHelpText('after', '\nExit codes: 0 all checks passed · 1 one failed.')
+  .parse(process.argv.filter((arg) => arg !== '--'));
+const values = program.opts();
+const changedSince = values.changedSince ?? process.env.QUORATE_CHANGED_SINCE;
 const JOBS = ['--jobs', String(availableParallelism())];
 
 /** Runs one program to its end; what it writes to stdout is kept, or shown when `show`. */
@@ -49,7 +50,7 @@ async function seedsPass() {
 
 /** Each seed twice, with and without a trace, and all of it in two processes. */
 async function hashesAreEqual() {
-  const args = ['simulate', '--seeds', values['twice-seeds'], '--twice', '--json', ...JOBS];
+  const args = ['simulate', '--seeds', values.twiceSeeds, '--twice', '--json', ...JOBS];
   const hashes = new Set();
   for (let i = 0; i < 2; i++) {
     const { code, stdout } = await run(QUORATE, args, false);
@@ -68,7 +69,7 @@ async function mutantsDie() {
 
 /** What this change is compared with: where it left the main line, or the commit before it. */
 function revision() {
-  if (values['changed-since'] !== undefined) return values['changed-since'];
+  if (changedSince !== undefined) return changedSince;
   const git = (...args) => {
     const options = { cwd: WORKSPACE, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
     return execFileSync('git', args, options).trim();
@@ -84,7 +85,7 @@ function revision() {
 
 const CHECKS = [
   [`seeds ${values.seeds} of each engine`, seedsPass],
-  [`determinism: seeds ${values['twice-seeds']} twice, in two processes`, hashesAreEqual],
+  [`determinism: seeds ${values.twiceSeeds} twice, in two processes`, hashesAreEqual],
   ['mutants that the change concerns, by their scripts', mutantsDie],
 ];
 const verdicts = [];

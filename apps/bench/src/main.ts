@@ -60,8 +60,7 @@ Examples:
 };
 
 // Each command loads its own libraries when it is asked for: charts take longer to load than a
-// wrong
-// flag takes to refuse.
+// wrong flag takes to refuse.
 
 /** Runs the `quorate` command with `args`; ends the process with the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
