@@ -35,11 +35,12 @@ export function drawEngineSwarm(
     values[random.split(label).below(values.length)] as T;
   const lossy = given.channels === 'lossy';
   const delayMaxMicros = of('delay', [500, 500, 5_000, 20_000, 60_000]);
-  // Over slow links a window of one entry would not catch up within any bound of the quiet phase.
+  // Over slow links a window of one entry would not catch up within any bound of the quiet phase,
+  // nor would a phase 1 end that pulls a few slots in each round trip.
   const slow = delayMaxMicros > SLOW_LINK_MICROS;
   const limits = {
     ...(of('tinyLog', [true, false]) ? TINY_LOG : {}),
-    appendEntriesMax: of('appendEntries', slow ? [4, 256] : [1, 2, 4, 256]),
+    appendEntriesMax: of('appendEntries', slow ? [16, 256] : [1, 2, 4, 256]),
     appendBytesMax: of('appendBytes', slow ? [1024 * 1024] : [20, 1024 * 1024]),
     inflightMessagesMax: of('inflight', slow ? [3, 64] : [1, 3, 64]),
     uncommittedEntriesMax: of('uncommitted', [8, 64]),

@@ -9,6 +9,10 @@ export const SURVIVAL_REASONS: Readonly<Record<string, string>> = {
   'wal-chain-not-checked':
     'On a disk that keeps its word zeros cover every stale batch. It takes a lost write of ' +
     'zeros, and a batch that ends exactly at a block boundary in front of an old one.',
+  'zab-joins-older-epoch':
+    'It takes two discoveries in a row that end before a quorum has accepted their epochs, and ' +
+    'then a leader whose quorum holds nobody who accepted one: five servers, and two crashes ' +
+    'within the time of a message each.',
 };
 
 /** Mutants that were taken out because nobody could ever see a difference, and why. */
