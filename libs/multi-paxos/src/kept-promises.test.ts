@@ -20,7 +20,7 @@ import type { PromiseChunk } from './messages.ts';
 import { Phase1 } from './phase-1.ts';
 import { Phase2 } from './phase-2.ts';
 import { FollowerReads, LeaderReads } from './reads.ts';
-import { acceptRecord } from './records.ts';
+import { acceptRecord, chosenRecord } from './records.ts';
 import { SlotWindow } from './slots.ts';
 import { VoterSet } from './voters.ts';
 
@@ -175,5 +175,22 @@ describe('Multi-Paxos: promises that are kept', () => {
     catchUp.notice(nodeId(2), 10); // The leader's heartbeat goes on saying so.
     waits();
     expect(asked).toEqual([2, 3, 2]);
+  });
+
+  it('SIM-13: an answer that nobody asked for leaves somebody to ask', () => {
+    const context = contextOf();
+    const catchUp = new CatchUp(context, new Learner(context, 0, 0));
+    // It answers a question that this replica asked before it was restarted.
+    const known = chosenRecord(accepted(b(1, 2), 1, 'v'));
+    const old = { kind: 'catchUpReply', firstSlot: 1, chosenPrefix: 10, chosen: [known] } as const;
+    expect(catchUp.onReply(nodeId(2), old)).toBe(null);
+    const asked: number[] = [];
+    for (let heartbeat = 0; heartbeat < 3 && asked.length === 0; heartbeat++) {
+      catchUp.notice(nodeId(3), 10);
+      context.now = instant(catchUp.deadline);
+      catchUp.tick();
+      for (const { to } of context.outbox.take([]).messages) asked.push(...to);
+    }
+    expect(asked).toEqual([3]);
   });
 });
