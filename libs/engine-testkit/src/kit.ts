@@ -122,12 +122,20 @@ export class ConformanceKit<M> {
       cluster.resume(id);
     }
     this.elect(cluster);
+    this.catchUp(cluster);
     this.probe(cluster);
     this.checkRounds(cluster);
     cluster.expectWithin('every request is concluded', CONVERGED_WITHIN_MICROS, () =>
       cluster.ids.every((id) => cluster.unconcluded(id).length === 0),
     );
     this.checkEqual(cluster);
+  }
+
+  /** What is committed reaches all without another write: nobody may wait for the next one. */
+  private catchUp(cluster: SimulatedCluster<M>): void {
+    cluster.expectWithin('all have applied what is committed', CONVERGED_WITHIN_MICROS, () =>
+      cluster.ids.every((id) => cluster.applied(id).length >= cluster.committedIndex),
+    );
   }
 
   /** V4 holds where messages are timely: one that comes after an election timeout is a fault. */

@@ -33,10 +33,10 @@ export class CatchUp {
   /** A replica states its chosen prefix; when it is ahead, there is something to learn. */
   notice(source: NodeId, chosenPrefix: number): void {
     if (chosenPrefix <= this.learner.chosenPrefix) return;
-    if (chosenPrefix > this.target) {
-      this.target = chosenPrefix;
-      if (!this.asked) this.source = source;
-    }
+    // An answer to a former life may have set the target and named nobody to ask (SIM-13).
+    const isNews = chosenPrefix > this.target || this.source === 0;
+    if (isNews && !this.asked) this.source = source;
+    this.target = Math.max(this.target, chosenPrefix);
     if (this.deadline === NEVER) this.wait(this.context.config.heartbeatMicros / 2);
   }
 

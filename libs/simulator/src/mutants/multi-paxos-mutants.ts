@@ -194,4 +194,13 @@ export const MULTI_PAXOS_MUTANTS: readonly Mutant[] = [
     replace: '',
     script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'SIM-12' },
   },
+  {
+    id: 'mp-goal-without-source',
+    target: 'multi-paxos',
+    bug: 'a replica that knows how far it is behind, but not from whom, asks nobody (SIM-13)',
+    file: `${SOURCE}/catch-up.ts`,
+    find: 'const isNews = chosenPrefix > this.target || this.source === 0;',
+    replace: 'const isNews = chosenPrefix > this.target;',
+    script: { file: `${SOURCE}/kept-promises.test.ts`, test: 'SIM-13' },
+  },
 ];
