@@ -10,8 +10,8 @@ export const SURVIVAL_REASONS: Readonly<Record<string, string>> = {
     'On a disk that keeps its word zeros cover every stale batch. It takes a lost write of ' +
     'zeros, and a batch that ends exactly at a block boundary in front of an old one.',
   'mp-asks-the-ignorant-again':
-    'Two replicas must be behind, one of them must miss an answer of the leader, and no write may ' +
-    'follow. About one seed in four thousand does that: 3693 found the bug itself.',
+    'Two replicas must be behind, one of them must miss an answer of the leader, and no write ' +
+    'may follow. About one seed in four thousand does that: 3693 found the bug itself.',
   'zab-joins-older-epoch':
     'It takes two discoveries in a row that end before a quorum has accepted their epochs, and ' +
     'then a leader whose quorum holds nobody who accepted one: five servers, and two crashes ' +
