@@ -8,7 +8,7 @@ import { multiPaxos } from '@quorate/multi-paxos';
 import { raft } from '@quorate/raft';
 import { zab } from '@quorate/zab';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Host, type HostOptions, openHost, propose } from './host-fixture.ts';
+import { crashHost, type Host, type HostOptions, openHost, propose } from './host-fixture.ts';
 import type { Replica } from './types.ts';
 
 /** The host is blind to the messages of the protocol. */
@@ -85,10 +85,11 @@ class Cluster {
   }
 
   /** Stops a replica as a crash does. */
-  kill(id: number): void {
-    this.hosts.get(id)?.replica.halt();
+  async kill(id: number): Promise<void> {
+    const host = this.hosts.get(id);
     this.hosts.delete(id);
     this.kvs.delete(id);
+    if (host !== undefined) await crashHost(host);
   }
 
   async leader(): Promise<number> {
@@ -133,8 +134,8 @@ class Cluster {
     }
   }
 
-  stop(): void {
-    for (const id of [...this.hosts.keys()]) this.kill(id);
+  async stop(): Promise<void> {
+    await Promise.all([...this.hosts.keys()].map((id) => this.kill(id)));
   }
 }
 
@@ -148,8 +149,8 @@ describe.each(PROTOCOLS.map((protocol) => [protocol.name, protocol] as const))(
       root = mkdtempSync(path.join(tmpdir(), 'quorate-cluster-'));
     });
 
-    afterEach(() => {
-      cluster.stop();
+    afterEach(async () => {
+      await cluster.stop();
       rmSync(root, { recursive: true, force: true });
     });
 
@@ -160,7 +161,7 @@ describe.each(PROTOCOLS.map((protocol) => [protocol.name, protocol] as const))(
       await cluster.settle();
       for (let round = 0; round < 2; round++) {
         const victim = await cluster.leader();
-        cluster.kill(victim);
+        await cluster.kill(victim);
         for (let i = 0; i < 10; i++) await cluster.write(`without ${victim} ${i}`, `${round}`);
         await cluster.open(victim, false);
       }
@@ -171,7 +172,7 @@ describe.each(PROTOCOLS.map((protocol) => [protocol.name, protocol] as const))(
       cluster = new Cluster(protocol, root, {});
       await cluster.start();
       for (let i = 0; i < 20; i++) await cluster.write(`k${i}`, `${i}`);
-      for (const id of [1, 2, 3]) cluster.kill(id);
+      await Promise.all([1, 2, 3].map((id) => cluster.kill(id)));
       for (const id of [1, 2, 3]) await cluster.open(id, false);
       await cluster.write('after', 'all');
       await cluster.settle();
@@ -185,7 +186,7 @@ describe.each(PROTOCOLS.map((protocol) => [protocol.name, protocol] as const))(
       await cluster.start();
       await cluster.write('first', '1');
       const away = ((await cluster.leader()) % 3) + 1;
-      cluster.kill(away);
+      await cluster.kill(away);
       for (let i = 0; i < 150; i++) await cluster.write(`k${i}`, 'v'.repeat(6000));
       await until('a snapshot', () =>
         [...cluster.hosts.values()].every((h) => h.replica.status().counters.snapshotsTaken > 0),
@@ -195,7 +196,7 @@ describe.each(PROTOCOLS.map((protocol) => [protocol.name, protocol] as const))(
       expect(replica.status().counters.snapshotsInstalled).toBeGreaterThanOrEqual(1);
       await cluster.write('last', '1');
       await cluster.settle();
-      cluster.kill(away);
+      await cluster.kill(away);
       await cluster.open(away, false);
       await cluster.settle();
     });

@@ -16,6 +16,7 @@ import {
   openNodeDisk,
   openWal,
   type SyncPolicy,
+  type Wal,
 } from '@quorate/wal';
 import type { ReplicaLimits, SnapshotPolicy } from './limits.ts';
 import { nodeClock } from './node-clock.ts';
@@ -43,7 +44,11 @@ export interface Host {
   readonly replica: Replica;
   readonly transport: PeerTransport | null;
   readonly recovered: OpenedWal['recovery'];
+  readonly wal: Wal;
 }
+
+/** Hosts that were stopped or crashed. */
+const over = new WeakSet<Host>();
 
 /** Opens log, snapshots, transport (for more than one member) and replica below `directory`. */
 export function openHost<M>(options: HostOptions<M>): Promise<Host> {
@@ -83,7 +88,7 @@ export function openHost<M>(options: HostOptions<M>): Promise<Host> {
         },
         (error, replica) => {
           if (error !== null || replica === null) reject(error);
-          else resolve({ replica, transport, recovered: opened.recovery });
+          else resolve({ replica, transport, recovered: opened.recovery, wal: opened.wal });
         },
       );
     });
@@ -117,8 +122,21 @@ export function read(
   return new Promise((resolve) => replica.read(level, resolve));
 }
 
+/**
+ * Ends a replica as a crash does: it says nothing more. A process that is gone does nothing to its
+ * files any more, so the promise resolves when the log's operations are over; only then may the
+ * next life open them.
+ */
+export function crashHost(host: Host): Promise<void> {
+  if (over.has(host)) return Promise.resolve();
+  over.add(host);
+  host.replica.halt();
+  return new Promise((resolve) => host.wal.close(() => resolve()));
+}
+
 /** Stops gracefully as a promise. */
 export function stopHost(host: Host): Promise<void> {
+  over.add(host);
   return new Promise((resolve, reject) => {
     host.replica.stop((error) => (error === null ? resolve() : reject(error)));
   });

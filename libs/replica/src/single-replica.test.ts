@@ -5,7 +5,15 @@ import { type EngineEvent, nodeId } from '@quorate/consensus';
 import { decodeResult, encodeCommand, KvStateMachine, NO_CONDITION } from '@quorate/kv';
 import { unreplicated } from '@quorate/unreplicated';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Host, type HostOptions, openHost, propose, read, stopHost } from './host-fixture.ts';
+import {
+  crashHost,
+  type Host,
+  type HostOptions,
+  openHost,
+  propose,
+  read,
+  stopHost,
+} from './host-fixture.ts';
 import type { ProposeOutcome } from './types.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -25,8 +33,8 @@ beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'quorate-replica-'));
 });
 
-afterEach(() => {
-  for (const host of hosts.splice(0)) host.replica.halt();
+afterEach(async () => {
+  await Promise.all(hosts.splice(0).map(crashHost));
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -161,7 +169,7 @@ describe('one replica on a real disk', () => {
     const host = await open(kv);
     for (let i = 0; i < 30; i++) await propose(host.replica, put(`k${i % 7}`, `${i}`));
     const digest = kv.digest();
-    host.replica.halt();
+    await crashHost(host);
     const again = new KvStateMachine();
     const { replica } = await open(again, { create: false });
     await until(() => replica.appliedIndex >= 30);
@@ -181,7 +189,7 @@ describe('one replica on a real disk', () => {
     expect(engine.snapshotIndex).toBeGreaterThanOrEqual(60);
     expect(wal.segmentsReleased + wal.segmentsRecycled).toBeGreaterThan(0);
     const digest = kv.digest();
-    host.replica.halt();
+    await crashHost(host);
     const again = new KvStateMachine();
     const { replica } = await open(again, { create: false, segmentBytes: 64 * 1024 });
     await until(() => replica.appliedIndex >= 200);
@@ -223,11 +231,12 @@ describe('one replica on a real disk', () => {
   });
 
   it('answers everything on a graceful stop, once', async () => {
-    const { replica } = await open(new KvStateMachine());
+    const host = await open(new KvStateMachine());
+    const { replica } = host;
     const kinds: string[] = [];
     for (let i = 0; i < 20; i++) replica.propose(put(`k${i}`, 'v'), (o) => kinds.push(o.kind));
     replica.read('linearizable', (o) => kinds.push(o.kind));
-    await new Promise<void>((resolve) => replica.stop(() => resolve()));
+    await stopHost(host);
     expect(kinds).toHaveLength(21);
     expect((await propose(replica, put('late', 'v'))).kind).toBe('stopping');
     expect((await read(replica)).kind).toBe('stopping');
