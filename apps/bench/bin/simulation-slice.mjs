@@ -23,7 +23,8 @@ const program = new Command('npx nx run bench:simulation-slice --')
   .option('--twice-seeds <range>', 'seeds that run twice, in two processes', TWICE_SEEDS)
   .option('--changed-since <revision>', 'what the change is compared with (where it left main)')
   .option('--out <file>', 'write how many checks passed and failed, as JSON')
-  .addHelpText('after', '\nExit codes: 0 all checks passed · 1 one failed.')
+  .addHelpText('after', '\nExit codes: 0 all checks passed · 1 one failed · 64 bad flags.')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 64))
   .parse(process.argv.filter((arg) => arg !== '--'));
 const values = program.opts();
 const changedSince = values.changedSince ?? process.env.QUORATE_CHANGED_SINCE;

@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
 /** What these commands end with for options that mean nothing. */
-export const EXIT_USAGE = 64;
+const EXIT_USAGE = 64;
 
 /** A command of this library that is started as `npx nx run NAME -- FLAGS`. */
 export function nxProgram(name: string, description: string): Command {
